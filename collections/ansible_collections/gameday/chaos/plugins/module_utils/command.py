@@ -1,0 +1,50 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Questions to the host: argument vectors, bounded in time, with their words kept; and the tools they need."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+
+from ansible_collections.gameday.chaos.plugins.module_utils import way_back
+
+
+@dataclass
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def words(self):
+        return (self.err.strip() or self.out.strip() or "exit code %s" % self.code)[-600:]
+
+
+def ask(argv, seconds=30, **options):
+    """
+    Run argv and wait, at most this long; everything it started in its process group dies with it when the time is up.
+    Its environment is ours with the language of messages fixed. Code 127: not there; 124: took too long.
+    """
+    environment = dict(os.environ, LC_ALL="C", PATH="%s:%s" % (os.environ.get("PATH", ""), way_back.PATH))
+    try:
+        process = subprocess.Popen(way_back.argv_to_run(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=environment, start_new_session=True, **options)
+    except OSError as error:
+        return Answer(127, "", "%s: %s" % (argv[0], error.strerror))
+    try:
+        out, err = process.communicate(timeout=seconds)
+        code = process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        code, err = 124, err + b"\nno answer within %d s" % seconds
+    return Answer(code, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "surrogateescape"))
+
+
+def find_tool(name):
+    """The absolute path of a program, so that the way back needs no search path; None when it is not there."""
+    return shutil.which(name, path="%s:%s" % (os.environ.get("PATH", ""), way_back.PATH))

@@ -1,0 +1,317 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fault is a plan, and a plan is data: what is taken, how it is broken, how it is put back, how one sees it. Everything else is here, once."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint, timer, way_back
+from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool
+from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Held, Ledger, LedgerError, new_id
+
+MAXIMUM_DURATION = 4 * 3600
+MANUAL = "manual"
+STARTS_WITHIN = 600
+WAY_BACK_TOOLS = ("sh", "flock", "mv", "sleep", "setsid")
+
+FAULT_OPTIONS = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "duration": {"type": "int"},
+    "starts_at": {"type": "str"},
+    "run": {"type": "str", "default": MANUAL},
+}
+
+
+class Refused(Exception):
+    """What the user must change; nothing was touched."""
+
+
+class Interrupted(Exception):
+    pass
+
+
+@dataclass
+class Check:
+    """A question whose answer, one line of patterns with *, tells a broken thing from a whole one. Neither: unknown, so not restored."""
+
+    argv: list
+    broken: list
+    whole: list
+    gone_after_reboot: bool = False
+
+
+@dataclass
+class Plan:
+    """What a fault would do. Vectors only: never a shell string, never a parameter inside one."""
+
+    claim: str  # the thing taken: container/postgres
+    inject: list
+    revert: list
+    check: Check
+    target: str = ""  # the thing in words, as a person would point at it
+    holds: list = field(default_factory=list)  # what else this fault has alone: a second fault on it is refused
+    settle: int = 5  # seconds that the thing may need to be whole again after the last step
+    effect_within: int = 10  # seconds that the fault may need to show
+    areas: dict = field(default_factory=dict)  # what the fingerprint must show equal afterwards: area -> things
+    containers_command: tuple = ("docker",)
+    logs: list = field(default_factory=list)  # where the thing says what happened to it: {container: name} or {unit: name}
+
+
+def run_fault(claim, plan, options, tools=(), **constraints):
+    """
+    The whole of a fault module: claim(params, look) names the thing, plan(params, look) says what to do with it.
+    C(options) and C(constraints) are those of AnsibleModule; C(tools) are the programs that the plan calls.
+    """
+    constraints["required_if"] = list(constraints.get("required_if", [])) + [("state", "present", ["duration"])]
+    module = AnsibleModule(argument_spec=dict(FAULT_OPTIONS, **options), supports_check_mode=True, **constraints)
+    run = FaultRun(module, claim, plan, tools)
+    try:
+        result = run.present() if module.params["state"] == "present" else run.absent()
+    except (Refused, LedgerError) as error:
+        module.fail_json(msg=str(error), **run.so_far())
+    module.exit_json(**result)
+
+
+class FaultRun:
+    def __init__(self, module, claim, plan, tools):
+        self.module, self.params = module, module.params
+        self.claim, self.plan, self.tools = claim, plan, tools
+        self.kind = module._name.split(".")[-1]
+        self.ledger = Ledger()
+        self.record = None
+
+    def so_far(self):
+        return {"fault": public(self.record)} if self.record else {}
+
+    def present(self):
+        starts_at = self.validated_start()
+        self.validate_duration()
+        self.require_tools()
+        claim = self.claim(self.params, ask)
+        if not self.module.check_mode:
+            self.ledger.prepare()
+        holder = self.current(claim)
+        if holder:
+            return self.already(holder)
+        self.refuse_second_time(claim)
+        plan = self.plan(self.params, ask)
+        self.refuse_conflict(plan)
+        self.record = self.new_record(plan, starts_at)
+        if self.module.check_mode:
+            return self.result(True, plan, dict(public(self.record), state="planned"))
+        self.inject(plan, starts_at)
+        return self.result(True, plan, public(self.record))
+
+    def absent(self):
+        claim = self.claim(self.params, ask)
+        record = self.ledger.find(claim)
+        if not record:
+            mine = [one for one in self.ledger.history() if one["claim"] == claim and one["run"] == self.params["run"]]
+            return {"changed": False, "fault": public(mine[-1]) if mine else {"claim": claim, "kind": self.kind, "state": "absent"}}
+        self.record = record
+        before = text(record)
+        if not self.module.check_mode:
+            problem = self.ledger.put_back(record, "state=absent")
+            if problem:
+                raise Refused("%s is not restored: %s. The way back stays in %s and is tried again" % (claim, problem, record["folder"]))
+        return {"changed": True, "fault": public(record), "diff": {"before": before, "after": ""}}
+
+    # Before anything is touched
+
+    def validate_duration(self):
+        duration = self.params["duration"]
+        if not 0 < duration <= MAXIMUM_DURATION:
+            raise Refused("duration: %s is not between 1 and %s seconds; a fault always ends, so give the time it may last at the most"
+                          % (duration, MAXIMUM_DURATION))
+
+    def validated_start(self):
+        asked = self.params["starts_at"]
+        if not asked:
+            return None
+        try:
+            instant = clock.parse(asked)
+        except ValueError:
+            raise Refused("starts_at: %r is no instant; give ISO 8601 with an offset, for example 2030-01-31T12:00:00+00:00" % asked) from None
+        ahead = (instant - clock.now()).total_seconds()
+        if not -1 < ahead <= STARTS_WITHIN:
+            raise Refused("starts_at: %s is %.0f s %s; give an instant within the next %s s, and check the clocks of controller and host"
+                          % (asked, abs(ahead), "ago" if ahead < 0 else "ahead", STARTS_WITHIN))
+        return instant
+
+    def require_tools(self):
+        missing = [name for name in (*self.tools, *WAY_BACK_TOOLS) if not find_tool(name)]
+        if missing:
+            raise Refused("%s not found on this host: %s needs %s. Install it, or choose another fault; nothing was touched"
+                          % (", ".join(missing), self.kind, "them" if len(missing) > 1 else "it"))
+
+    def current(self, claim):
+        """The fault that has the claim now; one past its time is put back first."""
+        holder = self.ledger.find(claim)
+        if not holder or not self.ledger.is_overdue(holder):
+            return holder
+        if self.module.check_mode:
+            return None
+        problem = self.ledger.put_back(holder, "sweep")
+        if problem:
+            raise Refused("%s is still broken by an earlier fault (run %s) that could not be put back: %s. Look at %s"
+                          % (claim, holder["run"], problem, holder["folder"]))
+        return None
+
+    def already(self, holder):
+        if holder["run"] != self.params["run"] or holder["arguments"] != self.arguments() or holder["kind"] != self.kind:
+            raise Refused(held_by(holder))
+        self.record = holder
+        if not holder.get("begin"):
+            raise Refused("%s: an injection of this run began at %s and was never finished; end it with recover before you try again"
+                          % (holder["claim"], holder["armed"]))
+        return {"changed": False, "fault": public(holder)}
+
+    def refuse_second_time(self, claim):
+        run = self.params["run"]
+        for ended in self.ledger.history() if run != MANUAL else ():
+            if ended["claim"] == claim and ended["run"] == run and ended.get("ended_by") in ("timer", "sweep"):
+                raise Refused("%s: its time in this run ended at %s; the same run never breaks it again behind your back. "
+                              "Give a longer duration, or end it with state: absent before you inject it again" % (claim, public(ended)["end"]))
+
+    def refuse_conflict(self, plan):
+        for other in self.ledger.in_place():
+            common = set(other.get("holds", [])) & set(plan.holds)
+            if common and not (self.module.check_mode and self.ledger.is_overdue(other)):
+                raise Refused("%s is held: %s" % (", ".join(sorted(common)), held_by(other)))
+
+    def arguments(self):
+        spec = self.module.argument_spec
+        return {name: value for name, value in sorted(self.params.items())
+                if value is not None and name not in ("state", "run") and not spec[name].get("no_log")}
+
+    def new_record(self, plan, starts_at):
+        now = clock.now()
+        wait = max((starts_at - now).total_seconds(), 0) if starts_at else 0
+        ends = clock.uptime() + int((wait + self.params["duration"]) * 100)
+        return {
+            "id": new_id(), "kind": self.kind, "claim": plan.claim, "target": plan.target or plan.claim, "action": self.params.get("action"),
+            "run": self.params["run"], "arguments": self.arguments(), "duration": self.params["duration"], "holds": plan.holds,
+            "who": "uid %s" % os.geteuid(), "armed": clock.iso(now), "begin": None, "verified": False, "effect": None,
+            "ends": clock.iso(clock.at_uptime(ends)), "ends_uptime": ends, "boot_id": clock.boot_id(), "timer": timer.kind(),
+            "inject": [way_back.quote(argv) for argv in plan.inject], "revert": [way_back.quote(argv) for argv in plan.revert],
+            "check": way_back.quote(plan.check.argv), "areas": plan.areas, "containers_command": list(plan.containers_command),
+            "logs": plan.logs,
+        }
+
+    # From here on the host is changed, and the way back comes first
+
+    def inject(self, plan, starts_at):
+        record = self.record
+        record["before"] = fingerprint.take(plan.areas, plan.containers_command)
+        try:
+            record["folder"] = self.ledger.write(record, plan)
+        except Held as held:
+            raise Refused(held_by(held.holder)) from None
+        with_signals = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+        try:
+            problem = self.armed_and_injected(plan, starts_at)
+        except Interrupted as error:
+            problem = str(error)
+        except Exception as error:
+            problem = "%s: %s" % (type(error).__name__, error)
+        finally:
+            for number in with_signals:
+                signal.signal(number, signal.SIG_IGN)
+        if problem:
+            self.undo(plan, problem)
+        self.ledger.prune()
+        for number, handler in with_signals.items():
+            signal.signal(number, handler)
+
+    def armed_and_injected(self, plan, starts_at):
+        record = self.record
+        try:
+            timer.arm(record, record["folder"])
+        except timer.NotArmed as error:
+            return "the timer that ends the fault could not be armed (%s)" % error
+        if starts_at:
+            time.sleep(max((starts_at - clock.now()).total_seconds(), 0))
+        try:
+            with self.ledger.lock(record["folder"]) as descriptor:
+                return self.steps(plan, descriptor) or self.effect(plan)
+        except FileNotFoundError:
+            return "it was ended by someone else before it began"
+
+    def steps(self, plan, descriptor):
+        for argv in plan.inject:
+            left = (self.record["ends_uptime"] - clock.uptime()) / 100
+            if left <= 0 or not self.ours():
+                return "its time was over, or it was ended, before the injection was complete"
+            answer = ask(argv, min(left, way_back.STEP_SECONDS), pass_fds=(descriptor,))
+            if answer.code:
+                return "%s: %s" % (way_back.quote(argv), answer.words)
+        return None
+
+    def effect(self, plan):
+        """A fault without a measured effect is none."""
+        record, give_up = self.record, clock.uptime() + plan.effect_within * 100
+        while True:
+            seen = ask(plan.check.argv).out.strip()
+            if matches(seen, plan.check.broken):
+                break
+            if clock.uptime() > min(give_up, record["ends_uptime"]):
+                return "it was injected but shows no effect: %s says %r" % (record["check"], seen)
+            time.sleep(0.02)
+        record.update(begin=clock.iso(), verified=True, effect=seen)
+        self.ledger.update(record)
+        return None
+
+    def ours(self):
+        current = self.ledger.find(self.record["claim"])
+        return current is not None and current["id"] == self.record["id"]
+
+    def undo(self, plan, problem):
+        left = self.ledger.put_back(self.record, "undo")
+        if left:
+            raise Refused("%s was not injected properly, and is not put back yet: %s. The injection: %s. The way back stays armed in %s"
+                          % (plan.claim, left, problem, self.record["folder"]))
+        raise Refused("%s was not injected: %s. What was done of it is undone" % (plan.claim, problem))
+
+    def result(self, changed, plan, fault):
+        lines = ["%s  (%s), for %s s" % (plan.claim, plan.target, self.params["duration"])]
+        lines += ["  inject:   " + line for line in fault["inject"]] + ["  way back: " + line for line in fault["revert"]]
+        return {"changed": changed, "fault": fault, "diff": {"before": "", "after": "\n".join(lines) + "\n"}}
+
+
+def interrupt(number, frame):
+    raise Interrupted("the module was ended by signal %s" % number)
+
+
+def matches(seen, patterns):
+    return any(fnmatch.fnmatchcase(seen, pattern.replace("[", "[[]").replace("?", "[?]")) for pattern in patterns)
+
+
+def held_by(holder):
+    return ("%s is held by %s of run %s until %s at the latest: one fault at a time. End it with recover (claim: %s), or wait"
+            % (holder["claim"], holder["kind"], holder["run"], holder["ends"], holder["claim"]))
+
+
+def text(record):
+    return "%s  (%s), until %s\n" % (record["claim"], record["target"], record["ends"])
+
+
+def public(record):
+    """The fault as results and journals show it."""
+    shown = ("id", "kind", "claim", "target", "action", "run", "duration", "armed", "begin", "ends", "verified", "effect", "timer", "inject", "revert", "logs")
+    fault = {name: record.get(name) for name in shown}
+    ended = record.get("ended_uptime")
+    fault["state"] = "present" if ended is None else "absent"
+    fault["end"] = None
+    if ended is not None:
+        same_boot = record["boot_id"] == clock.boot_id()
+        fault["end"] = clock.iso(clock.at_uptime(ended)) if same_boot else record["ends"]
+    fault["ended_by"] = record.get("ended_by")
+    fault["way_back"] = "%s/revert" % record["folder"] if record.get("folder") and ended is None else None
+    return fault

@@ -1,0 +1,93 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A picture of what faults touch on a host, as area -> thing -> state, to be compared before and after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+from ansible_collections.gameday.chaos.plugins.module_utils import clock, process
+from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool
+
+ALWAYS = ("processes", "mounts", "files", "clock")  # these cost nothing
+FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
+CLOCK_TOLERANCE = 1.0  # seconds; NTP may slew meanwhile, and none of our faults is smaller
+
+
+def containers(command=("docker",)):
+    answer = ask([*command, "ps", "--all", "--no-trunc", "--format", "{{.Names}}\t{{.ID}} {{.State}} {{.Networks}}"])
+    return dict(line.split("\t", 1) for line in answer.out.splitlines() if "\t" in line)
+
+
+def services():
+    answer = ask(["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", "--type", "service,socket"])
+    rows = (line.split(None, 4) for line in answer.out.splitlines())
+    return {row[0]: " ".join(row[1:3]) for row in rows if len(row) >= 4 and row[0] and not row[0].startswith("gameday-")}
+
+
+def processes():
+    """Only the frozen ones: that is what a fault leaves behind in a process that lives."""
+    return {"%s (pid %s)" % (found.name, found.pid): "frozen" for found in process.every() if found.state == "T"}
+
+
+def mounts():
+    with open("/proc/self/mountinfo") as source:
+        rows = [line.split() for line in source]
+    return {row[4]: "%s %s" % (row[row.index("-") + 1], row[row.index("-") + 2]) for row in rows}
+
+
+def files():
+    pictures = {}
+    for path in FILES:
+        try:
+            with open(path, "rb") as source:
+                pictures[path] = hashlib.sha256(source.read()).hexdigest()
+        except OSError as error:
+            pictures[path] = error.strerror
+    return pictures
+
+
+def clock_offset():
+    return {"wall clock": "%.2f" % (clock.now().timestamp() - clock.uptime() / 100)}
+
+
+def qdiscs():
+    if not find_tool("tc"):
+        return {}
+    rows = json.loads(ask(["tc", "-j", "qdisc", "show"]).out or "[]")
+    return {"%s %s %s" % (row.get("dev"), row.get("parent", "root"), row.get("handle")): json.dumps(row, sort_keys=True) for row in rows}
+
+
+def nftables():
+    if not find_tool("nft") or os.geteuid() != 0:
+        return {}
+    rows = json.loads(ask(["nft", "-j", "list", "tables"]).out or "{}").get("nftables", [])
+    return {"%s %s" % (row["table"]["family"], row["table"]["name"]): "table" for row in rows if "table" in row}
+
+
+AREAS = {"containers": containers, "services": services, "processes": processes, "mounts": mounts, "files": files, "clock": clock_offset,
+         "qdiscs": qdiscs, "nftables": nftables}
+
+
+def take(areas, containers_command=("docker",)):
+    """A picture of these areas and of those that cost nothing."""
+    picture = {}
+    for area in sorted(set(areas) | set(ALWAYS)):
+        picture[area] = containers(containers_command) if area == "containers" else AREAS[area]()
+    return picture
+
+
+def differences(before, after):
+    """[(area, thing, before, after)] for what changed; None stands for "was not there"."""
+    found = []
+    for area, old in before.items():
+        new = after.get(area)
+        if new is None:
+            continue
+        for thing in sorted(set(old) | set(new)):
+            was, now = old.get(thing), new.get(thing)
+            if was != now and not (area == "clock" and abs(float(was) - float(now)) <= CLOCK_TOLERANCE):
+                found.append((area, thing, was, now))
+    return found

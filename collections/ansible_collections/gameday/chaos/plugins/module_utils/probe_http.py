@@ -1,0 +1,191 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One HTTP request, measured. Standard library only, and cheap enough to be made many times a second."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import re
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from ansible_collections.gameday.chaos.plugins.module_utils import json_path
+from ansible_collections.gameday.chaos.plugins.module_utils.probe import BadArgument, excerpt, expression, positive, text_reasons
+
+MAXIMUM_BODY = 1024 * 1024
+
+OPTIONS = {
+    "url": {"type": "str", "required": True},
+    "method": {"type": "str", "default": "GET"},
+    "headers": {"type": "dict", "default": {}},
+    "body": {"type": "raw"},
+    "url_username": {"type": "str"},
+    "url_password": {"type": "str", "no_log": True},
+    "follow_redirects": {"type": "bool", "default": False},
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_path": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path"},
+    "timeout": {"type": "float", "default": 5.0},
+    "status": {"type": "list", "elements": "int", "default": [200]},
+    "body_contains": {"type": "list", "elements": "str", "default": []},
+    "body_matches": {"type": "str"},
+    "json": {"type": "dict", "default": {}},
+    "max_seconds": {"type": "float"},
+}
+
+
+def validate(arguments):
+    url = arguments["url"]
+    try:
+        parts = urllib.parse.urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0) and not re.search(r"[\s\x00-\x1f]", url)
+    except ValueError:
+        good = False
+    if not good:
+        raise BadArgument("url: %r is no URL; give one such as http://127.0.0.1:8080/health" % masked(url))
+    positive(arguments, "timeout", "max_seconds")
+    for code in arguments["status"]:
+        if not 100 <= code <= 599:
+            raise BadArgument("status: %s is no HTTP status" % code)
+    if arguments["body_matches"] is not None:
+        expression("body_matches", arguments["body_matches"])
+    for path in arguments["json"]:
+        try:
+            json_path.parse(path)
+        except ValueError as error:
+            raise BadArgument("json: the path %r %s; write it as status, items[0].name or $.a['b c']" % (path, error)) from None
+    if not re.match(r"^[A-Za-z]+$", arguments["method"]):
+        raise BadArgument("method: %r is no HTTP method" % arguments["method"])
+    for name, value in arguments["headers"].items():
+        if re.search(r"[\r\n:\s]", str(name)) or re.search(r"[\r\n]", str(value)):
+            raise BadArgument("headers: %r and its value must be on one line" % name)
+    if arguments["client_key"] and not arguments["client_cert"]:
+        raise BadArgument("client_key: needs client_cert, too")
+    try:
+        tls_context(*tls_options(arguments))
+    except (OSError, ssl.SSLError) as error:
+        raise BadArgument("ca_path, client_cert, client_key: cannot be used: %s" % error) from None
+
+
+def masked(url):
+    return re.sub(r"://[^/@\s]*@", "://***@", str(url))
+
+
+def tls_options(arguments):
+    return arguments["validate_certs"], arguments["ca_path"], arguments["client_cert"], arguments["client_key"]
+
+
+@functools.lru_cache(maxsize=None)
+def tls_context(validate_certs, ca_path, client_cert, client_key):
+    context = ssl.create_default_context(cafile=ca_path)
+    if not validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if client_cert:
+        context.load_cert_chain(client_cert, client_key)
+    return context
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *details):
+        return None
+
+
+@functools.lru_cache(maxsize=None)
+def opener(follow_redirects, *tls):
+    redirect = urllib.request.HTTPRedirectHandler() if follow_redirects else NoRedirect()
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls_context(*tls)), redirect)
+
+
+def request_for(arguments):
+    parts = urllib.parse.urlsplit(arguments["url"])
+    headers = {"User-Agent": "gameday.chaos", **{str(name): str(value) for name, value in arguments["headers"].items()}}
+    user = arguments["url_username"] or (urllib.parse.unquote(parts.username) if parts.username else None)
+    if user:
+        password = arguments["url_password"] or urllib.parse.unquote(parts.password or "")
+        headers["Authorization"] = "Basic " + base64.b64encode(("%s:%s" % (user, password)).encode()).decode()
+    body = arguments["body"]
+    if body is not None and not isinstance(body, str):
+        headers.setdefault("Content-Type", "application/json")
+        body = json.dumps(body)
+    clean = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
+    return urllib.request.Request(urllib.parse.urlunsplit(clean), data=None if body is None else body.encode(), headers=headers,
+                                  method=arguments["method"].upper())
+
+
+def measure(arguments):
+    """status is None and error says why where no answer came; value is the status."""
+    start = time.monotonic()
+    seen = {"url": masked(arguments["url"]), "status": None, "error": None, "body": "", "bytes": 0, "content_type": None}
+    try:
+        try:
+            answer = opener(arguments["follow_redirects"], *tls_options(arguments)).open(request_for(arguments), timeout=arguments["timeout"])
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            body = read(answer, start + arguments["timeout"])
+            seen.update(status=answer.status if hasattr(answer, "status") else answer.code, content_type=answer.headers.get("Content-Type"))
+    except Exception as error:
+        seen["error"] = words(error, arguments["timeout"])
+        body = b""
+    seen.update(seconds=time.monotonic() - start, value=seen["status"], bytes=len(body), body=body.decode("utf-8", "replace"))
+    return seen
+
+
+def read(answer, deadline):
+    pieces, size = [], 0
+    while size < MAXIMUM_BODY:
+        piece = answer.read(65536)
+        if not piece:
+            break
+        pieces.append(piece)
+        size += len(piece)
+        if time.monotonic() > deadline:
+            raise socket.timeout()
+    return b"".join(pieces)
+
+
+def words(error, timeout):
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, (socket.timeout, TimeoutError)):
+        return "no complete answer within timeout %s s" % timeout
+    if isinstance(reason, ConnectionRefusedError):
+        return "connection refused: nothing listens there"
+    return "%s: %s" % (type(reason).__name__, reason) if isinstance(reason, Exception) else str(reason)
+
+
+def judge(arguments, seen):
+    body = seen["body"]
+    reasons = reasons_of(arguments, seen, body)
+    seen["body"] = excerpt(body) if reasons else None  # evidence of what was not expected; noise otherwise
+    return reasons
+
+
+def reasons_of(arguments, seen, body):
+    if seen["status"] is None:
+        return ["%s: %s" % (seen["url"], seen["error"])]
+    reasons = []
+    if seen["status"] not in arguments["status"]:
+        reasons.append("status %s, expected %s" % (seen["status"], " or ".join(str(code) for code in arguments["status"])))
+    reasons += text_reasons("body", body, arguments["body_contains"], arguments["body_matches"])
+    if arguments["json"]:
+        try:
+            document = json.loads(body)
+        except ValueError:
+            return reasons + ["body is not JSON"]
+        for path, expected in arguments["json"].items():
+            try:
+                value = json_path.get(document, path)
+            except LookupError as error:
+                reasons.append("json: %s" % error)
+            else:
+                if value != expected:
+                    reasons.append("json: %s is %r, expected %r" % (path, value, expected))
+    return reasons

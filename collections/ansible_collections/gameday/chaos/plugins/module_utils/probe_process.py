@@ -1,0 +1,53 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many processes of a sort are there, and how they are."""
+
+from __future__ import annotations
+
+from ansible_collections.gameday.chaos.plugins.module_utils import process
+from ansible_collections.gameday.chaos.plugins.module_utils.probe import BadArgument, expression
+
+SELECTORS = ("pid_file", "name", "pattern", "port", "user")
+CONSTRAINTS = {"required_one_of": [SELECTORS]}
+OPTIONS = {
+    "pid_file": {"type": "path"},
+    "name": {"type": "str"},
+    "pattern": {"type": "str"},
+    "port": {"type": "int"},
+    "user": {"type": "str"},
+    "minimum": {"type": "int", "default": 1},
+    "maximum": {"type": "int"},
+    "frozen": {"type": "bool", "default": False},
+}
+
+
+def validate(arguments):
+    if arguments["pattern"] is not None:
+        expression("pattern", arguments["pattern"])
+    if arguments["maximum"] is not None and arguments["maximum"] < arguments["minimum"]:
+        raise BadArgument("maximum: %s is less than minimum %s; for no process at all set minimum: 0, too" % (arguments["maximum"], arguments["minimum"]))
+    try:
+        if arguments["user"] is not None:
+            process.uid_of(arguments["user"])
+    except KeyError:
+        raise BadArgument("user: there is no user %r on this host" % arguments["user"]) from None
+
+
+def measure(arguments):
+    """value is the number of living processes that match."""
+    try:
+        found = process.matching(**{name: arguments[name] for name in SELECTORS if arguments[name] is not None})
+    except (OSError, ValueError):
+        found = []
+    return {"value": len(found), "processes": [str(one) for one in found[:10]], "frozen": [one.pid for one in found if one.state in "Tt"]}
+
+
+def judge(arguments, seen):
+    reasons = []
+    if seen["value"] < arguments["minimum"]:
+        reasons.append("%s such processes, at least %s expected" % (seen["value"], arguments["minimum"]))
+    if arguments["maximum"] is not None and seen["value"] > arguments["maximum"]:
+        reasons.append("%s such processes, at most %s expected: %s" % (seen["value"], arguments["maximum"], "; ".join(seen["processes"])))
+    if seen["value"] and bool(seen["frozen"]) != arguments["frozen"]:
+        reasons.append("%s of them frozen, %s expected" % (len(seen["frozen"]), "some" if arguments["frozen"] else "none"))
+    return reasons

@@ -1,0 +1,141 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes as /proc tells them: found by what a person knows of them, and known by pid and start time."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from dataclasses import dataclass
+
+# What no fault may ever hit, wherever it was found: what carries the connection, and what runs us.
+SPARED_NAMES = ("sshd", "systemd", "systemd-logind", "dbus-daemon", "dockerd", "containerd", "ssh-agent")
+SPARED_COMMANDS = re.compile(rb"ansible-tmp-|AnsiballZ_|ansible-playbook|ansible-runner|/gameday/faults/|ansible/cli/")
+
+
+@dataclass
+class Process:
+    pid: int
+    parent: int
+    start: int
+    state: str
+    name: str
+    command: bytes
+    user: int
+
+    @property
+    def words(self):
+        """argv as text, as a person would type it, shortened."""
+        text = " ".join(part.decode("utf-8", "replace") for part in self.command.rstrip(b"\0").split(b"\0"))
+        return text if len(text) <= 120 else text[:117] + "..."
+
+    def __str__(self):
+        return "%s (pid %s: %s)" % (self.name, self.pid, self.words)
+
+
+def look_at(pid):
+    """The process of this pid, or None when there is none that lives (a zombie does not)."""
+    folder = "/proc/%s" % pid
+    try:
+        with open(folder + "/stat", "rb") as source:
+            head, _, tail = source.read().rpartition(b")")
+        fields = tail.split()
+        with open(folder + "/cmdline", "rb") as source:
+            command = source.read()
+        user = os.stat(folder).st_uid
+    except (OSError, ValueError):
+        return None
+    state = fields[0].decode()
+    if state in "ZXx":
+        return None
+    name = head.partition(b"(")[2].decode("utf-8", "surrogateescape")
+    return Process(pid=int(pid), parent=int(fields[1]), start=int(fields[19]), state=state, name=name, command=command, user=user)
+
+
+def every():
+    found = (look_at(entry) for entry in os.listdir("/proc") if entry.isdigit())
+    return [one for one in found if one]
+
+
+def ancestors(pid):
+    """The pid and its chain of parents: for a module, Ansible's own processes, the shell, sudo and the connection's sshd."""
+    chain = []
+    while pid and pid not in chain:
+        chain.append(pid)
+        found = look_at(pid)
+        pid = found.parent if found else 0
+    return chain
+
+
+def spared(found, chain):
+    """Why this process may not be hit, or None."""
+    if found.pid == 1:
+        return "is init"
+    if found.pid in chain:
+        return "is Ansible's own process or one that it runs in"
+    if found.name in SPARED_NAMES:
+        return "is %s, which the host or the connection lives by" % found.name
+    if SPARED_COMMANDS.search(found.command):
+        return "belongs to Ansible or to the way back"
+    if not found.command:
+        return "is a kernel thread"
+    return None
+
+
+def pid_in(path):
+    """The pid in a pid file; raises ValueError or OSError with words for a person."""
+    with open(path) as source:
+        first = source.readline().strip()
+    if not first.isdigit():
+        raise ValueError("holds no pid but %r" % first[:40])
+    return int(first)
+
+
+def uid_of(user):
+    return int(user) if str(user).isdigit() else pwd.getpwnam(user).pw_uid
+
+
+def listeners(port):
+    """Pids that hold a socket listening on this TCP port."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table) as source:
+                rows = [line.split() for line in source][1:]
+        except OSError:
+            continue
+        inodes.update(row[9] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port)
+    wanted = {"socket:[%s]" % inode for inode in inodes}
+    pids = set()
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and wanted:
+            try:
+                descriptors = os.listdir("/proc/%s/fd" % entry)
+            except OSError:
+                continue
+            for descriptor in descriptors:
+                try:
+                    if os.readlink("/proc/%s/fd/%s" % (entry, descriptor)) in wanted:
+                        pids.add(int(entry))
+                        break
+                except OSError:
+                    continue
+    return pids, bool(inodes)
+
+
+def matching(pid_file=None, name=None, pattern=None, port=None, user=None):
+    """The living processes to which all of the given selectors apply."""
+    found = every() if pid_file is None else [one for one in [look_at(pid_in(pid_file))] if one]
+    if name is not None:
+        found = [one for one in found if name in (one.name, os.path.basename(one.command.split(b"\0")[0].decode("utf-8", "surrogateescape")))]
+    if pattern is not None:
+        expression = re.compile(pattern)
+        found = [one for one in found if expression.search(one.command.replace(b"\0", b" ").decode("utf-8", "surrogateescape").strip())]
+    if user is not None:
+        uid = uid_of(user)
+        found = [one for one in found if one.user == uid]
+    if port is not None:
+        pids = listeners(port)[0]
+        found = [one for one in found if one.pid in pids]
+    return found

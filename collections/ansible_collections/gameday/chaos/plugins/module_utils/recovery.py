@@ -1,0 +1,60 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ending the faults of a host and proving that they ended, for recover and for a stop condition."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint
+from ansible_collections.gameday.chaos.plugins.module_utils.fault import MANUAL, public
+
+NOTES = 20
+
+
+def recover(ledger, run=None, claim=None, all=False, by="recover", dry=False):
+    """End what was asked for; returns (changed, recovery)."""
+
+    def asked(record):
+        return all or (record["claim"] == claim if claim else record["run"] == run)
+
+    in_place = ledger.in_place()
+    if dry:
+        faults = [public(record) for record in in_place if asked(record)]
+        return bool(faults), {"restored": True, "run": run, "at": clock.iso(), "faults": faults, "residue": [], "notes": []}
+    due = [(record, by if asked(record) else "sweep") for record in in_place if asked(record) or ledger.is_overdue(record)]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        problems = list(pool.map(lambda pair: ledger.put_back(*pair), due))
+    residue = ["%s: %s" % (record["claim"], problem) for (record, by), problem in zip(due, problems) if problem]
+    ended = {record["id"]: record for record in ledger.history()
+             if record["run"] == run and not claim and not all and not (run == MANUAL and ledger.is_proved(record))}
+    ended.update((record["id"], record) for (record, by), problem in zip(due, problems) if not problem)
+    unproved, notes = proof(ended.values())
+    if not unproved:
+        for record in ended.values():
+            ledger.mark_proved(record)
+    residue += unproved
+    residue += ["%s in the ledger has no readable record" % name for name in ledger.broken_folders()]
+    faults = list(ended.values()) + [record for (record, by), problem in zip(due, problems) if problem]
+    return bool(due), {
+        "restored": not residue, "run": run, "at": clock.iso(), "residue": residue, "notes": notes,
+        "faults": [public(record) for record in sorted(faults, key=lambda one: one["armed"])],
+    }
+
+
+def proof(records):
+    """Compare the pictures: what a fault touched must be as before it; what else changed is told, and is not ours."""
+    residue, notes, pictures = [], set(), {}
+    for record in records:
+        command = tuple(record["containers_command"])
+        key = (tuple(sorted(record["areas"])), command)
+        if key not in pictures:
+            pictures[key] = fingerprint.take(record["areas"], command)
+        for area, thing, was, now in fingerprint.differences(record.get("before", {}), pictures[key]):
+            words = "%s %s: %s before, %s now" % (area, thing, was or "not there", now or "not there")
+            removed = area == "containers" and now is None
+            if thing in record["areas"].get(area, ()) and not removed:
+                residue.append("%s: %s" % (record["claim"], words))
+            else:
+                notes.add(words)
+    return residue, sorted(notes)[:NOTES]

@@ -1,0 +1,287 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The text of the way back: one small sh script per fault, which needs neither Ansible, nor Python, nor this collection."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+STEP_SECONDS = 60
+
+# Questions and acts on processes that no program offers with the identity (pid and start time) that a reused pid cannot fake.
+# They leave their answer in $seen and, but for start_process, need no new process, so that they work when none can be had.
+VERBS = r"""
+look_at() {
+    state= start= line= stat=
+    while read -r line || [ -n "$line" ]; do stat="$stat $line"; line=; done 2>/dev/null <"/proc/$1/stat" || return 1
+    set -- ${stat##*) }
+    state=${1:-} start=${20:-}
+    case $state in ''|Z|X|x) return 1 ;; esac
+}
+
+process_states() {
+    stopped=0 running=0 gone=0
+    while [ $# -gt 1 ]; do
+        if ! look_at "$1" || [ "$start" != "$2" ]; then gone=$((gone + 1))
+        elif [ "$state" = T ] || [ "$state" = t ]; then stopped=$((stopped + 1))
+        else running=$((running + 1)); fi
+        shift 2
+    done
+    seen="stopped=$stopped running=$running gone=$gone"
+}
+
+signal_processes() {
+    signal=$1 failed=0
+    shift
+    while [ $# -gt 1 ]; do
+        if look_at "$1" && [ "$start" = "$2" ]; then kill -s "$signal" "$1" || failed=1; fi
+        shift 2
+    done
+    return $failed
+}
+
+processes_like() {
+    wanted=$1 user=$2 name=$3 command=$4 found=0
+    set +f
+    for folder in /proc/[0-9]*; do
+        { read -r line <"$folder/comm"; } 2>/dev/null || continue
+        [ "$line" = "$name" ] && look_at "${folder#/proc/}" || continue
+        text= line=
+        while read -r line || [ -n "$line" ]; do text="$text$line"; line=; done 2>/dev/null <"$folder/cmdline"
+        [ "$text" = "$command" ] || continue
+        while read -r word line _; do [ "$word" != Uid: ] || break; done 2>/dev/null <"$folder/status"
+        [ "$line" = "$user" ] && found=$((found + 1))
+    done
+    set -f
+    seen=missing
+    [ $found -lt "$wanted" ] || seen=back
+}
+
+process_in_pid_file() {
+    seen=missing pid=
+    { read -r pid _ <"$1"; } 2>/dev/null
+    case $pid in ''|*[!0-9]*) return 0 ;; esac
+    { read -r line <"/proc/$pid/comm"; } 2>/dev/null || return 0
+    if [ "$line" = "$2" ] && look_at "$pid"; then seen=back; fi
+}
+
+listening_port() {
+    seen=missing
+    for table in /proc/net/tcp /proc/net/tcp6; do
+        while read -r _ address _ state _; do
+            case $state/$address in 0A/*:"$1") seen=back ;; esac
+        done 2>/dev/null <"$table"
+    done
+}
+
+start_process() {
+    # Not with "&" where it can be had otherwise: sh starts background commands with INT and QUIT ignored, and they would stay so.
+    if setsid -f true 2>/dev/null; then (cd "$1" && shift && exec setsid -f "$@") </dev/null >/dev/null 2>&1 9<&-
+    else (cd "$1" && shift && exec setsid "$@") </dev/null >/dev/null 2>&1 9<&- & fi
+}
+"""
+
+VERB_NAMES = tuple(line.split("()")[0] for line in VERBS.splitlines() if line.endswith("() {"))
+
+SCRIPT = r"""#!/bin/sh
+# The way back of @TITLE@
+# Safe by hand, safe twice. Run it as it is to put things back now; with the word "state" it only tells.
+# injected by run @RUN@; ends by itself at @UNTIL@
+set -uf
+PATH=@PATH@
+export PATH
+umask 077
+ledger=@LEDGER@
+here=@HERE@
+id=@ID@
+ends=@ENDS@
+boot=@BOOT@
+settle=@SETTLE@
+by=${1:-hand}
+limit=
+command -v timeout >/dev/null && limit='timeout -k 5 @STEP_SECONDS@'
+@VERBS@
+uptime() {
+    read -r now _ </proc/uptime
+    now=$((${now%.*} * 100 + 1${now#*.} - 100))
+}
+
+same_boot() {
+    read -r current </proc/sys/kernel/random/boot_id
+    [ "$current" = "$boot" ]
+}
+
+ours() {
+    { read -r _ && read -r line; } 2>/dev/null <"$here/fault.json" && [ "$line" = "\"id\": \"$id\"," ]
+}
+
+step() {
+    said=$("$@" 2>&1 </dev/null 9<&-) || echo "step failed ($?): $*: $said" >&2
+}
+
+restored() {
+@CHECK@
+}
+
+put_back() {
+    restored && return 0
+@REVERT@
+    turns=0
+    until restored; do
+        [ $turns -lt $((settle * 4)) ] || return 1
+        turns=$((turns + 1))
+        sleep 0.25
+    done
+}
+
+one_attempt() {
+    { exec 9<"$here/revert"; } 2>/dev/null || { ended_before; exit 0; }
+    flock -w 15 9 || echo "the injection still holds the lock; going ahead without it" >&2
+    ours || { ended_before; exit 0; }
+    put_back || { exec 9<&-; return 1; }
+    : >"$here/reserve"
+    uptime
+    if ! printf '%s %s\n' "$now" "$by" >"$here/ended" || ! mv "$here" "$ledger/ended/$id"; then
+        echo "put back, but the record $here cannot be moved away: is the disk writable?" >&2
+        exit 3
+    fi
+    stop_timer
+    [ "$by" != hand ] || echo "put back: "@CLAIM@
+    exit 0
+}
+
+ended_before() {
+    [ "$by" != hand ] || echo "nothing in place: this fault has ended"
+}
+
+stop_timer() {
+@STOP_TIMER@
+}
+
+wait_until_due() {
+    look_at_self
+    printf '%s %s\n' "$$" "$self" >"$here/watcher" || exit 4
+    trap '' HUP INT PIPE TTIN TTOU TSTP
+    { read -r oom <"/proc/$$/oom_score_adj" && echo -900 >"/proc/$$/oom_score_adj"; } 2>/dev/null
+    armed=
+    while uptime; left=$((ends - now)); [ $left -gt 0 ]; do
+        part=$((left % 100 + 100))
+        sleep "$((left / 100)).${part#1}" 3>&- &
+        if [ -z "$armed" ]; then armed=1; echo armed >&3; exec 3>&-; fi
+        wait $! || sleep 1
+    done
+    { echo "$oom" >"/proc/$$/oom_score_adj"; } 2>/dev/null
+    trap - HUP INT PIPE TTIN TTOU TSTP
+}
+
+look_at_self() {
+    read -r line <"/proc/$$/stat"
+    set -- ${line##*) }
+    self=${20}
+}
+
+case $by in
+state)
+    if ! ours; then echo "nothing in place: this fault has ended"; exit 1
+    elif restored; then echo "back as before (the record is still here): $seen"; exit 1
+    else echo "still in place: "@CLAIM@": $seen"; exit 0; fi ;;
+timer|wait)
+    [ "$by" = timer ] || wait_until_due
+    by=timer pause=1
+    ours || exit 0
+    # A way back that fails is tried again for an hour; after that the next contact with the host does it.
+    while [ $pause -lt 60 ] || [ $((now - ends)) -lt 360000 ]; do
+        one_attempt
+        sleep $pause
+        pause=$((pause < 60 ? pause * 2 : 60))
+        uptime
+    done
+    exit 1 ;;
+*)
+    one_attempt
+    echo "still in place: "@CLAIM@": $seen" >&2
+    exit 1 ;;
+esac
+"""
+
+STOP_WATCHER = r"""    read -r pid self 2>/dev/null <"$ledger/ended/$id/watcher" || return 0
+    [ "$pid" != "$$" ] || return 0
+    { read -r line <"/proc/$pid/stat"; } 2>/dev/null || return 0
+    set -- ${line##*) }
+    [ "${20}" != "$self" ] || kill -s TERM -- "-$pid" 2>/dev/null"""
+
+STOP_SYSTEMD = r"""    [ "$by" = timer ] || systemctl stop "gameday-$id.timer" >/dev/null 2>&1"""
+
+
+def quote(words):
+    return " ".join(shlex.quote(str(word)) for word in words)
+
+
+def pattern(text):
+    """A sh case pattern in which only * is special."""
+    return "*".join(shlex.quote(part) if part else "" for part in text.split("*")) or "''"
+
+
+def argv_to_run(argv):
+    """The vector that does argv outside the script: a verb needs the shell that knows it; its arguments stay arguments."""
+    if argv[0] in VERB_NAMES:
+        return ["/bin/sh", "-c", VERBS + 'seen=; "$@" || exit $?; printf %s "$seen"', "gameday"] + [str(word) for word in argv]
+    return [str(word) for word in argv]
+
+
+def call(argv):
+    return quote(argv) if argv[0] in VERB_NAMES else "$limit " + quote(argv)
+
+
+def check_text(check):
+    """restored(): success only when the question could be asked and its answer is one that belongs to a whole system."""
+    if check.argv[0] in VERB_NAMES:
+        ask = "    seen=\n    %s || return 1" % quote(check.argv)
+    else:
+        ask = "    seen=$(%s 2>&1 9<&-) || return 1" % call(check.argv)
+    guard = "" if not check.gone_after_reboot else "    same_boot || { seen='rebooted since'; return 0; }\n"
+    return "%s%s\n    case $seen in %s) return 0 ;; esac\n    return 1" % (guard, ask, "|".join(pattern(p) for p in check.whole))
+
+
+def revert_text(steps):
+    """Every step runs, whatever became of the one before: the check says whether it was enough."""
+    return "\n".join("    %s%s" % ("" if argv[0] in VERB_NAMES else "step ", call(argv)) for argv in steps) or "    :"
+
+
+def script(record, plan, ledger, here):
+    """The way back of a fault as text. Free text (names, paths) enters quoted, and in comments as JSON, which has no line breaks."""
+    uses_verbs = any(argv[0] in VERB_NAMES for argv in list(plan.revert) + [plan.check.argv])
+    values = {
+        "TITLE": json.dumps("%s on %s" % (record["kind"], record["claim"])),
+        "RUN": json.dumps(record["run"]),
+        "UNTIL": record["ends"],
+        "PATH": shlex.quote(PATH),
+        "LEDGER": shlex.quote(ledger),
+        "HERE": shlex.quote(here),
+        "ID": shlex.quote(record["id"]),
+        "ENDS": str(record["ends_uptime"]),
+        "BOOT": shlex.quote(record["boot_id"]),
+        "SETTLE": str(plan.settle),
+        "STEP_SECONDS": str(STEP_SECONDS),
+        "VERBS": VERBS if uses_verbs else "",
+        "CHECK": check_text(plan.check),
+        "REVERT": revert_text(plan.revert),
+        "CLAIM": shlex.quote(json.dumps(record["claim"])),
+        "STOP_TIMER": STOP_SYSTEMD if record["timer"] == "systemd" else STOP_WATCHER,
+    }
+    return re.sub("@([A-Z_]+)@", lambda name: values[name.group(1)], SCRIPT)
+
+
+def run(path, by, seconds):
+    """Run a way back now; returns (exit code, what it said)."""
+    environment = {"PATH": PATH}
+    try:
+        done = subprocess.run(["/bin/sh", path, by], env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=seconds, start_new_session=True, check=False)
+    except subprocess.TimeoutExpired:
+        return 124, "the way back did not finish within %s s" % seconds
+    return done.returncode, done.stdout.decode("utf-8", "replace").strip()

@@ -1,0 +1,191 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Watching: the same probes again and again, on time whether or not the last answer is in, and what a window of samples says."""
+
+from __future__ import annotations
+
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from ansible_collections.gameday.chaos.plugins.module_utils import clock, statistics
+from ansible_collections.gameday.chaos.plugins.module_utils.probe import kind_name, observe
+
+IN_FLIGHT = 64  # answers that may be due at once, over all probes: a stalled system must not slow the watch down
+UNKNOWN_SHARE = 0.05  # more ticks than these without data, and nothing is said
+MISSED = "-"
+SIGNS = {True: "1", False: "0", None: "?"}
+
+
+@dataclass
+class Expectations:
+    """What a window must show; None is not judged."""
+
+    minimum_availability: float = 1.0
+    maximum_outage: float = None
+    maximum_p95: float = None
+
+
+@dataclass
+class Watched:
+    """One probe during a window: its observation at each tick (None where the tick was missed)."""
+
+    name: str
+    kind: object
+    arguments: dict
+    ticks: list = field(default_factory=list)
+    pending: int = 0
+
+
+def watch(probes, during, interval, stop=None):
+    """
+    Sample every probe at every tick. C(stop) is asked at each tick and ends the watch early with a reason.
+    Returns (instant of the first tick, reason or None); the samples are in the probes.
+    """
+    count = max(1, int(round(during / interval)))
+    limit = max(1, IN_FLIGHT // len(probes))
+    reason = None
+    pool = ThreadPoolExecutor(max_workers=limit * len(probes))
+    first, start = clock.now(), time.monotonic()
+    tick = 0
+    while tick < count:
+        ahead = start + tick * interval - time.monotonic()
+        if ahead > 0:
+            time.sleep(ahead)
+        late = int((time.monotonic() - start) / interval) - tick
+        for _ in range(min(max(late, 0), count - tick - 1)):  # we were not woken in time: those ticks are lost, and said to be
+            for probe in probes:
+                probe.ticks.append(None)
+            tick += 1
+        for probe in probes:
+            sample(pool, probe, tick, limit)
+        reason = stop(probes, interval) if stop else None
+        if reason:
+            break
+        tick += 1
+    pool.shutdown(wait=True)
+    return first, reason
+
+
+def sample(pool, probe, tick, limit):
+    probe.ticks.append(None)
+    if probe.pending >= limit:
+        return
+    probe.pending += 1
+
+    def measure():
+        try:
+            probe.ticks[tick] = observe(probe.kind, probe.arguments)
+        finally:
+            probe.pending -= 1
+
+    pool.submit(measure)
+
+
+def outage_longer_than(seconds):
+    """A stop condition: some probe has not been met for longer than this, without one good sample between."""
+
+    def breached(probes, interval):
+        for probe in probes:
+            bad = 0
+            for observation in reversed(probe.ticks):
+                if observation is not None and observation["met"] is True:
+                    break
+                bad += observation is not None and observation["met"] is False
+                if bad * interval > seconds:
+                    return "%s was not met for longer than %s s" % (probe.name, seconds)
+        return None
+
+    return breached
+
+
+def summary(probe, first, interval):
+    """The window of one probe in numbers, and its series in compact form for a plot."""
+    taken = [(tick * interval, one["met"], one["seconds"]) for tick, one in enumerate(probe.ticks) if one is not None]
+    met = sum(1 for sample in taken if sample[1] is True)
+    not_met = sum(1 for sample in taken if sample[1] is False)
+    unknown = len(taken) - met - not_met
+    known = [sample for sample in taken if sample[1] is not None]
+    seconds = [sample[2] for sample in known]
+    runs = statistics.outages(taken)
+    low, high = statistics.wilson(met, met + not_met)
+
+    def instant(offset):
+        return clock.iso(first + timedelta(seconds=offset))
+
+    first_bad = next((at for at, good, _ in known if not good), None)
+    first_good = next((at for at, good, _ in known if good and (first_bad is None or at > first_bad)), None)
+    return {
+        "samples": len(probe.ticks), "met": met, "not_met": not_met, "unknown": unknown, "missed": len(probe.ticks) - len(taken),
+        "availability": met / (met + not_met) if met + not_met else None, "interval": [round(low, 6), round(high, 6)],
+        "p50": statistics.percentile(seconds, 0.50), "p95": statistics.percentile(seconds, 0.95), "p99": statistics.percentile(seconds, 0.99),
+        "longest_outage": round(max((end - begin for begin, end in runs), default=0.0), 6), "outages": len(runs),
+        "first_bad": None if first_bad is None else instant(first_bad), "first_good": None if first_good is None else instant(first_good),
+        "series": {
+            "start": clock.iso(first), "interval": interval,
+            "met": "".join(MISSED if one is None else SIGNS[one["met"]] for one in probe.ticks),
+            "milliseconds": [None if one is None else round(one["seconds"] * 1000, 1) for one in probe.ticks],
+        },
+    }
+
+
+def judge(window, expected):
+    """(met, reasons) of a window: met is None where there are too few samples to say."""
+    known = window["met"] + window["not_met"]
+    reasons, doubts = [], []
+    if not known or window["unknown"] + window["missed"] > UNKNOWN_SHARE * window["samples"] and not window["not_met"]:
+        doubts.append("only %s of %s samples could be judged" % (known, window["samples"]))
+    judge_availability(window, expected.minimum_availability, known, reasons, doubts)
+    if expected.maximum_outage is not None and window["longest_outage"] > expected.maximum_outage:
+        reasons.append("the longest outage was %.2f s, more than maximum_outage %s" % (window["longest_outage"], expected.maximum_outage))
+    if expected.maximum_p95 is not None and window["p95"] is not None and window["p95"] > expected.maximum_p95:
+        reasons.append("95 %% of the answers took up to %.3f s, more than maximum_p95 %s" % (window["p95"], expected.maximum_p95))
+    if reasons:
+        return False, reasons
+    return (None, doubts) if doubts else (True, [])
+
+
+def judge_availability(window, minimum, known, reasons, doubts):
+    """A demand of 1 is refuted by one bad sample and met by none; a lower one is judged by the Wilson interval."""
+    if minimum is None or not known:
+        return
+    found = "%s of %s samples were met (%.2f %%)" % (window["met"], known, 100.0 * window["met"] / known)
+    low, high = window["interval"]
+    if minimum >= 1:
+        if window["not_met"]:
+            reasons.append("%s, all expected" % found)
+    elif high < minimum:
+        reasons.append("%s, at least %g %% expected" % (found, minimum * 100))
+    elif low < minimum:
+        doubts.append("%s: too few to tell whether it is at least %g %%; about %d are needed even if all are met"
+                      % (found, minimum * 100, math.ceil(statistics.Z ** 2 * minimum / (1 - minimum))))
+
+
+def until_met(probes, within, interval, hold):
+    """
+    Sample until every probe is met, and stays so for C(hold) seconds. Returns (met, seconds from the begin to the first instant
+    of the good stretch, last observations). The time counts to the begin of the sample that was first met.
+    """
+    start = time.monotonic()
+    good_since = None
+    while True:
+        began = time.monotonic()
+        observations = observe_all(probes)
+        if all(one["met"] is True for one in observations):
+            good_since = began if good_since is None else good_since
+            if time.monotonic() - good_since >= hold:
+                return True, good_since - start, observations
+        else:
+            good_since = None
+        if time.monotonic() - start > within + (hold if good_since is not None else 0):
+            return False, None, observations
+        time.sleep(max(0.0, began + interval - time.monotonic()))
+
+
+def observe_all(probes):
+    if len(probes) == 1:
+        return [observe(probes[0].kind, probes[0].arguments)]
+    with ThreadPoolExecutor(max_workers=min(len(probes), IN_FLIGHT)) as pool:
+        return list(pool.map(lambda probe: observe(probe.kind, probe.arguments), probes))

@@ -1,0 +1,227 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: fault_process
+short_description: Freeze or kill a process
+version_added: 0.1.0
+description:
+  - Freezes a process (it goes on when the fault ends), or kills it and has it started again when the fault ends.
+  - A process is known by its pid and its start time, so a pid that is used again is never touched.
+  - Never hit are init, sshd, the container engine, Ansible itself and everything it runs in.
+  - All selectors that are given must apply. At least one is needed.
+extends_documentation_fragment:
+  - gameday.chaos.fault
+  - gameday.chaos.attributes.fault
+author: Gameday (@gameday)
+options:
+  pid_file:
+    description: The process whose pid this file holds in its first line.
+    type: path
+  name:
+    description: Exact name of the process, as C(ps -o comm) shows it, or of the program it was started from.
+    type: str
+  pattern:
+    description: A Python regular expression that is found somewhere in the command line.
+    type: str
+  port:
+    description: The process that listens on this TCP port.
+    type: int
+  user:
+    description: The user that the process runs as, by name or number.
+    type: str
+  count:
+    description:
+      - How many processes the fault may hit.
+      - Where more match, nothing is touched and the error lists them.
+    type: int
+    default: 1
+  action:
+    description:
+      - V(stop) freezes the process (SIGSTOP). It is still there, and does not answer.
+      - V(kill) sends O(signal), upon which the process must end.
+    type: str
+    choices: [stop, kill]
+    default: stop
+  signal:
+    description: Signal of O(action=kill), by name without C(SIG). V(INT) or V(TERM) let many servers end in good order.
+    type: str
+    default: KILL
+  restart:
+    description:
+      - The command that starts the process again, as a list of words (no shell). It is run detached, with an empty environment but for E(PATH).
+      - To start it as another user, put C(setpriv) or C(runuser) in front.
+      - Kept in the ledger, which only the executing user can read.
+    type: list
+    elements: str
+  restart_directory:
+    description: Where O(restart) is run.
+    type: path
+    default: /
+  restart_within:
+    description: Seconds that the process may need to be there again after O(restart), before it is started once more.
+    type: int
+    default: 20
+  supervised:
+    description:
+      - Something else (systemd, a supervisor) starts the process again. The way back only waits and makes sure that it did.
+      - One of O(restart) and O(supervised) is needed for O(action=kill).
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: PostgreSQL hangs for twenty seconds
+  gameday.chaos.fault_process:
+    pid_file: /var/lib/postgresql/15/main/postmaster.pid
+    duration: 20
+
+- name: The worker is gone until it is started again
+  gameday.chaos.fault_process:
+    pattern: 'celery .* worker$'
+    action: kill
+    restart: [runuser, -u, celery, --, /srv/app/bin/celery, -A, app, worker]
+    duration: 30
+
+- name: Does the supervisor bring the cache back?
+  gameday.chaos.fault_process:
+    port: 6379
+    action: kill
+    supervised: true
+    duration: 30
+"""
+
+RETURN = r"""
+fault:
+  description: The fault as the ledger has it. See the documentation page C(docs/results.md) for its keys.
+  returned: when the fault is, was or would be in place
+  type: dict
+"""
+
+import os
+import re
+import signal
+
+from ansible_collections.gameday.chaos.plugins.module_utils import process
+from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
+from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
+
+SELECTORS = ("pid_file", "name", "pattern", "port", "user")
+OPTIONS = {
+    "pid_file": {"type": "path"},
+    "name": {"type": "str"},
+    "pattern": {"type": "str"},
+    "port": {"type": "int"},
+    "user": {"type": "str"},
+    "count": {"type": "int", "default": 1},
+    "action": {"type": "str", "choices": ["stop", "kill"], "default": "stop"},
+    "signal": {"type": "str", "default": "KILL"},
+    "restart": {"type": "list", "elements": "str"},
+    "restart_directory": {"type": "path", "default": "/"},
+    "restart_within": {"type": "int", "default": 20},
+    "supervised": {"type": "bool", "default": False},
+}
+
+
+def claim(params, look):
+    return "process/" + ",".join("%s=%s" % (name, params[name]) for name in SELECTORS if params[name] is not None)
+
+
+def selected(params):
+    """The processes to hit: at least one, at most count, none of them spared."""
+    chosen = {name: params[name] for name in SELECTORS if params[name] is not None}
+    words = ", ".join("%s: %s" % item for item in chosen.items())
+    try:
+        found = process.matching(**chosen)
+    except re.error as error:
+        raise Refused("pattern: %r is no regular expression: %s" % (params["pattern"], error)) from None
+    except (OSError, ValueError) as error:
+        raise Refused("pid_file: %s cannot be used: %s. Is the process running?" % (params["pid_file"], getattr(error, "strerror", None) or error)) \
+            from None
+    except KeyError:
+        raise Refused("user: there is no user %r on this host" % params["user"]) from None
+    chain = process.ancestors(os.getpid())
+    reasons = {one.pid: process.spared(one, chain) for one in found}
+    if found and all(reasons.values()):
+        raise Refused("%s: only processes that are never hit match: %s"
+                      % (words, "; ".join("%s %s" % (one, reasons[one.pid]) for one in found[:5])))
+    found = [one for one in found if not reasons[one.pid]]
+    if not found:
+        raise Refused("%s: no such process is running on this host (a dead one, or a zombie, does not count)" % words)
+    if len(found) > params["count"]:
+        raise Refused("%s: %s processes match, and count is %s: narrow the choice, or raise count. They are: %s"
+                      % (words, len(found), params["count"], "; ".join(str(one) for one in found[:12])))
+    for one in found:
+        try:
+            os.kill(one.pid, 0)
+        except PermissionError:
+            raise Refused("%s may not be signalled by this user: use become" % one) from None
+        except ProcessLookupError:
+            raise Refused("%s has just ended; look at what it is doing, and try again" % one) from None
+    return found
+
+
+def back(params, found):
+    """The question whether a killed process is there again, asked the way it was pointed at."""
+    if params["port"] is not None:
+        return ["listening_port", "%04X" % params["port"]]
+    first = found[0]
+    if params["pid_file"] is not None:
+        return ["process_in_pid_file", params["pid_file"], first.name]
+    command = first.command.replace(b"\0", b"").replace(b"\n", b"").decode("utf-8", "surrogateescape")
+    return ["processes_like", str(len(found)), str(first.user), first.name, command]
+
+
+def killing(params, found, identities):
+    number = getattr(signal, "SIG" + params["signal"].upper().replace("SIG", "", 1), None)
+    if number is None:
+        raise Refused("signal: %r is no signal; give a name such as KILL, TERM or INT" % params["signal"])
+    if not params["restart"] and not params["supervised"]:
+        raise Refused("restart: a killed process does not come back by itself; give the command that starts it again (restart), "
+                      "or say that something else does (supervised: true)")
+    if params["restart"] and not find_tool(params["restart"][0]):
+        raise Refused("restart: %r is no program on this host; give its absolute path" % params["restart"][0])
+    if len({(one.name, one.command, one.user) for one in found}) > 1 and params["port"] is None:
+        raise Refused("count: the %s processes are not alike, and one restart command could not bring them all back; break them one by one" % len(found))
+    restart = [["start_process", params["restart_directory"], *params["restart"]]] * len(found) if params["restart"] else []
+    return dict(
+        inject=[["signal_processes", number.name[3:], *identities]],
+        revert=restart,
+        check=Check(back(params, found), broken=["missing"], whole=["back"]),
+        settle=params["restart_within"],
+    )
+
+
+def plan(params, look):
+    if params["count"] < 1:
+        raise Refused("count: %s is less than 1" % params["count"])
+    found = selected(params)
+    identities = [str(part) for one in found for part in (one.pid, one.start)]
+    if params["action"] == "kill":
+        act = killing(params, found, identities)
+    elif any(one.state in "Tt" for one in found):
+        raise Refused("%s is frozen already, not by us: a fault on it would show nothing, and ending it would wake it" % found[0])
+    else:
+        act = dict(
+            inject=[["signal_processes", "STOP", *identities]],
+            revert=[["signal_processes", "CONT", *identities]],
+            check=Check(["process_states", *identities], broken=["stopped=%s *" % len(found)], whole=["stopped=0 *"], gone_after_reboot=True),
+        )
+    return Plan(
+        claim=claim(params, look),
+        target=", ".join(str(one) for one in found),
+        holds=["pid %s" % one.pid for one in found],
+        areas={"processes": ["%s (pid %s)" % (one.name, one.pid) for one in found]},
+        **act,
+    )
+
+
+def main():
+    run_fault(claim, plan, OPTIONS, required_one_of=[SELECTORS])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verdict of an experiment: for one host from its phases, for all of them together as the worst of theirs. Pure functions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+ORDER = ("passed", "inconclusive", "deviated", "errored", "not_restored")  # from best to worst
+
+
+def of_host(phases, unsteady, injected_anywhere, observed_anywhere):
+    """
+    (verdict, reason) of a host. C(phases) has before, after, recover (module results or None), failure ({task, result} or None);
+    C(unsteady) says in words why nothing was injected, if so; the last two tell whether any host had a fault with a measured effect,
+    and whether any had probes of the steady state.
+    """
+    own = steady(phases.get("before"))
+    if own is not None and own.get("met") is not True:
+        return "errored", "not steady before, nothing was injected: %s" % reasons(own)
+    if unsteady:
+        return "errored", "nothing was injected, since %s" % unsteady
+    recovery = (phases.get("recover") or {}).get("recovery")
+    if not recovery or not recovery["restored"]:
+        left = recovery["residue"] if recovery else [(phases.get("recover") or {}).get("msg") or "recover did not run"]
+        return "not_restored", "; ".join(left)
+    failed = of_failure(phases.get("failure"))
+    if failed and failed[0] == "errored":
+        return failed
+    after = steady(phases.get("after"))
+    if after is not None and after.get("met") is False:
+        return "deviated", "not steady again: %s" % reasons(after)
+    if failed:
+        return failed
+    if after is not None and after.get("met") is None:
+        return "inconclusive", "whether it is steady again cannot be told: %s" % reasons(after)
+    return of_faults(recovery["faults"], injected_anywhere, observed_anywhere)
+
+
+def of_faults(faults, injected_anywhere, observed_anywhere):
+    """A fault without measured effect, one that ended before the method did, and one that nobody watched, prove nothing."""
+    if not observed_anywhere:
+        return "inconclusive", "no host has probes of the steady state (experiment_steady_state), so nobody watched"
+    if not injected_anywhere:
+        return "inconclusive", "no fault was injected on any host, so nothing was tried"
+    early = [fault["claim"] for fault in faults if fault.get("ended_by") in ("timer", "sweep")]
+    if early:
+        return "inconclusive", "%s was over before the method was; give it a longer duration" % ", ".join(early)
+    return "passed", "steady before, in between as expected, and after"
+
+
+def of_failure(failure):
+    """What a failed task of the method says: a probe that was not met is a weakness found, anything else is an error."""
+    if not failure:
+        return None
+    result = failure.get("result") or {}
+    seen = result.get("steady_state") or result.get("observation")
+    for item in [] if seen else result.get("results") or []:
+        seen = seen or (item.get("failed") and (item.get("steady_state") or item.get("observation")))
+    if not seen:
+        return "errored", "%s: %s" % (failure.get("task"), result.get("msg") or "failed")
+    verdict = "deviated" if seen.get("met") is False else "inconclusive"
+    return verdict, "%s: %s" % (failure.get("task"), reasons(seen))
+
+
+def steady(result):
+    return (result or {}).get("steady_state")
+
+
+def reasons(seen):
+    return " | ".join(seen.get("reasons") or ["no reason given"])
+
+
+def worst(verdicts):
+    known = [verdict for verdict in verdicts if verdict in ORDER]
+    return max(known, key=ORDER.index) if known else "errored"
+
+
+def has_effect(phases):
+    recovery = (phases.get("recover") or {}).get("recovery") or {}
+    return any(fault.get("verified") for fault in recovery.get("faults") or ())
+
+
+def timings(phases_by_host):
+    """
+    Over all hosts, in seconds, null where it cannot be told: impact (the effect of the fault to the sign of it that the method registered),
+    outage (the effect to steady again), recovery (everything put back to steady again). Clocks of the hosts are taken as they are.
+    """
+    faults = [fault for phases in phases_by_host for fault in ((phases.get("recover") or {}).get("recovery") or {}).get("faults") or ()]
+    begin = min((instant(fault["begin"]) for fault in faults if fault.get("begin")), default=None)
+    end = max((instant(fault["end"]) for fault in faults if fault.get("end")), default=None)
+    stable = max((moment_met(steady(phases.get("after"))) for phases in phases_by_host if moment_met(steady(phases.get("after")))), default=None)
+    signs = [sign for sign in (first_sign(phases.get("impact")) for phases in phases_by_host) if sign is not None]
+    return {
+        "impact": apart(begin, min((sign for sign in signs if begin is not None and sign >= begin), default=None)),
+        "detection": None,
+        "recovery": apart(end, stable),
+        "outage": apart(begin, stable),
+    }
+
+
+def instant(text):
+    return datetime.fromisoformat(text).timestamp()
+
+
+def moment_met(state):
+    if not state or state.get("met") is not True or state.get("recovery_seconds") is None:
+        return None
+    return instant(state["begin"]) + state["recovery_seconds"]
+
+
+def first_sign(result):
+    """When the method saw what it took for the effect: the result that its author registered as experiment_impact."""
+    state, observation = steady(result), (result or {}).get("observation")
+    return moment_met(state) or (instant(observation["at"]) if observation and observation.get("met") else None)
+
+
+def apart(begin, end):
+    return None if begin is None or end is None else round(max(0.0, end - begin), 3)
