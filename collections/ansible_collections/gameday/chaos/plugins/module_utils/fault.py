@@ -55,7 +55,8 @@ class Plan:
     inject: list
     revert: list
     check: Check
-    target: str = ""  # the thing in words, as a person would point at it
+    target: str = ""  # the thing in a few words, as a person would point at it
+    details: list = field(default_factory=list)  # the same exactly, for the preview, a line each
     holds: list = field(default_factory=list)  # what else this fault has alone: a second fault on it is refused
     settle: int = 5  # seconds that the thing may need to be whole again after the last step
     effect_within: int = 10  # seconds that the fault may need to show
@@ -214,9 +215,11 @@ class FaultRun:
             record["folder"] = self.ledger.write(record, plan)
         except Held as held:
             raise Refused(held_by(held.holder)) from None
+        except timer.NotArmed as error:
+            raise Refused("the timer that ends the fault could not be armed (%s). Nothing was touched" % error) from None
         with_signals = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
         try:
-            problem = self.armed_and_injected(plan, starts_at)
+            problem = self.injected(plan, starts_at)
         except Interrupted as error:
             problem = str(error)
         except Exception as error:
@@ -230,12 +233,8 @@ class FaultRun:
         for number, handler in with_signals.items():
             signal.signal(number, handler)
 
-    def armed_and_injected(self, plan, starts_at):
+    def injected(self, plan, starts_at):
         record = self.record
-        try:
-            timer.arm(record, record["folder"])
-        except timer.NotArmed as error:
-            return "the timer that ends the fault could not be armed (%s)" % error
         if starts_at:
             time.sleep(max((starts_at - clock.now()).total_seconds(), 0))
         try:
@@ -280,7 +279,7 @@ class FaultRun:
         raise Refused("%s was not injected: %s. What was done of it is undone" % (plan.claim, problem))
 
     def result(self, changed, plan, fault):
-        lines = ["%s  (%s), for %s s" % (plan.claim, plan.target, self.params["duration"])]
+        lines = ["%s  (%s), for %s s" % (plan.claim, plan.target, self.params["duration"])] + ["  hits:     " + line for line in plan.details]
         lines += ["  inject:   " + line for line in fault["inject"]] + ["  way back: " + line for line in fault["revert"]]
         return {"changed": changed, "fault": fault, "diff": {"before": "", "after": "\n".join(lines) + "\n"}}
 

@@ -17,7 +17,8 @@ CLOCK_TOLERANCE = 1.0  # seconds; NTP may slew meanwhile, and none of our faults
 
 
 def containers(command=("docker",)):
-    answer = ask([*command, "ps", "--all", "--no-trunc", "--format", "{{.Names}}\t{{.ID}} {{.State}} {{.Networks}}"])
+    """By name and id: a container that was replaced by one of the same name is gone."""
+    answer = ask([*command, "ps", "--all", "--format", "{{.Names}} ({{.ID}})\t{{.State}} {{.Networks}}"])
     return dict(line.split("\t", 1) for line in answer.out.splitlines() if "\t" in line)
 
 
@@ -29,13 +30,14 @@ def services():
 
 def processes():
     """Only the frozen ones: that is what a fault leaves behind in a process that lives."""
-    return {"%s (pid %s)" % (found.name, found.pid): "frozen" for found in process.every() if found.state == "T"}
+    return {found.short: "frozen" for found in process.every() if found.state == "T"}
 
 
 def mounts():
     with open("/proc/self/mountinfo") as source:
         rows = [line.split() for line in source]
-    return {row[4]: "%s %s" % (row[row.index("-") + 1], row[row.index("-") + 2]) for row in rows}
+    pictures = {row[4]: "%s %s" % (row[row.index("-") + 1], row[row.index("-") + 2]) for row in rows}
+    return {place: words for place, words in pictures.items() if not words.startswith("nsfs ")}  # namespaces come and go with processes
 
 
 def files():

@@ -25,8 +25,10 @@ def parse(path):
 def get(document, path):
     """The value at a path; raises LookupError with words where there is none."""
     for step in parse(path):
+        if not isinstance(document, list if isinstance(step, int) else dict):  # a text has places, too, but nobody means them
+            raise LookupError("there is no %s" % path)
         try:
             document = document[step]
-        except (KeyError, IndexError, TypeError):
+        except (KeyError, IndexError):
             raise LookupError("there is no %s" % path) from None
     return document

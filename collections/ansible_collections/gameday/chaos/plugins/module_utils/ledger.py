@@ -23,7 +23,7 @@ import time
 import urllib.parse
 from contextlib import contextmanager
 
-from ansible_collections.gameday.chaos.plugins.module_utils import clock, way_back
+from ansible_collections.gameday.chaos.plugins.module_utils import clock, timer, way_back
 
 RESERVE_BYTES = 64 * 1024
 KEEP_ENDED = 200
@@ -95,15 +95,20 @@ class Ledger:
                               "Free space, remount the file system read-write, or run with become" % (self.root, error)) from error
 
     def write(self, record, plan):
-        """Write the record and its way back aside, to disk, and move them into place in one step; raises Held when the claim is taken."""
+        """
+        Write the record and its way back aside, to disk; arm the timer and see it armed; move the record into place in one step.
+        So there is never a record without a timer. Raises Held when the claim is taken, NotArmed when the timer is not to be had.
+        """
         here = self.folder(record["claim"])
         aside = os.path.join(self.root, ".new-%s" % record["id"])
         try:
             os.mkdir(aside, 0o700)
             try:
                 self.fill(aside, record, way_back.script(record, plan, self.root, here))
+                timer.arm(record, aside, here)
                 os.rename(aside, here)
-            except OSError:
+            except (OSError, timer.NotArmed):
+                timer.disarm(record, aside)
                 shutil.rmtree(aside, ignore_errors=True)
                 holder = self.read(here)
                 if holder:
@@ -186,7 +191,8 @@ class Ledger:
     def broken_folders(self):
         """Folders without a readable record: nothing of ours makes them, but a person must hear of them."""
         try:
-            return [name for name in os.listdir(self.faults) if self.read(os.path.join(self.faults, name)) is None]
+            paths = [os.path.join(self.faults, name) for name in os.listdir(self.faults)]
+            return [path for path in paths if self.read(path) is None and os.path.isdir(path)]
         except OSError:
             return []
 

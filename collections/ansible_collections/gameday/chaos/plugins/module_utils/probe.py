@@ -13,10 +13,10 @@ import re
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.gameday.chaos.plugins.module_utils import clock
 
 EXCERPT = 500
+LONGEST = 24 * 3600
 COMMON_OPTIONS = {"measure_in_check_mode": {"type": "bool", "default": True}}
 NOT_IN_CHECK_MODE = "not measured in check mode, in which nothing is broken, and in which no program is run that might change something"
 
@@ -70,7 +70,16 @@ def observe(kind, arguments):
         seconds, reasons = time.monotonic() - start, ["no data: %s: %s" % (type(error).__name__, error)]
     observation = {"kind": kind_name(kind), "name": None, "at": at, "seconds": round(seconds, 6), "met": met, "reasons": reasons}
     observation.update(seen)
-    return observation
+    return printable(observation)
+
+
+def printable(value):
+    """Without what is no UTF-8 (a program may print anything, a process may be called anything): Ansible refuses the whole result else."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {printable(name): printable(one) for name, one in value.items()}
+    return [printable(one) for one in value] if isinstance(value, list) else value
 
 
 def too_slow(arguments, seconds):
@@ -88,8 +97,8 @@ def expression(option, pattern):
 def positive(arguments, *options):
     for option in options:
         value = arguments.get(option)
-        if value is not None and value <= 0:
-            raise BadArgument("%s: %s must be more than 0" % (option, value))
+        if value is not None and not 0 < value <= LONGEST:
+            raise BadArgument("%s: %s must be more than 0, and at most %s seconds" % (option, value, LONGEST))
 
 
 def text_reasons(label, text, contains=None, pattern=None):
@@ -110,6 +119,6 @@ SECRET_HEADERS = re.compile(r"authorization|cookie|token|secret|password|api-?ke
 def secrets_in(arguments):
     """Values that must never be shown, wherever in the arguments they are: credentials in headers and in URLs."""
     found = {str(value) for name, value in (arguments.get("headers") or {}).items() if SECRET_HEADERS.search(str(name))}
-    found.update(re.findall(r"://[^/@:\s]*:([^/@\s]+)@", str(arguments.get("url") or "")))
+    found.update(re.findall(r"^(?:\w+:/*)?[^/?#:\s]*:([^/?#\s]+)@", str(arguments.get("url") or "")))
     found.update(str(arguments[name]) for name in ("url_password",) if arguments.get(name))
     return {value for value in found if value}

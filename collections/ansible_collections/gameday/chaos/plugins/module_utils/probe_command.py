@@ -45,18 +45,20 @@ def validate(arguments):
 def measure(arguments):
     """value is the exit code. A program that is not there, or does not end in time, gives no data, or an unmet expectation."""
     argv = arguments["command"]
-    program = find_tool(argv[0])
+    program = find_tool(argv[0] if "/" not in argv[0] else os.path.join(arguments["chdir"] or "", argv[0]))
     if not program:
         raise NoData("the program %s is not on this host" % argv[0])
     start = time.monotonic()
     answer = ask([program, *argv[1:]], arguments["timeout"], cwd=arguments["chdir"])
-    return {"value": answer.code, "rc": answer.code, "stdout": answer.out, "stderr": excerpt(answer.err), "seconds": time.monotonic() - start}
+    in_time = answer.code != 124 or "no answer within" not in answer.err[-100:]
+    return {"value": answer.code, "rc": answer.code, "in_time": in_time, "stdout": answer.out, "stderr": excerpt(answer.err),
+            "seconds": time.monotonic() - start}
 
 
 def judge(arguments, seen):
     stdout = seen["stdout"]
     seen["stdout"] = excerpt(stdout)
-    if seen["rc"] == 124 and "no answer within" in seen["stderr"]:
+    if not seen["in_time"]:
         return ["did not end within timeout %s s" % arguments["timeout"]]
     reasons = []
     if seen["rc"] not in arguments["rc"]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import os
 import re
 import socket
 import ssl
@@ -16,9 +17,18 @@ import urllib.parse
 import urllib.request
 
 from ansible_collections.gameday.chaos.plugins.module_utils import json_path
-from ansible_collections.gameday.chaos.plugins.module_utils.probe import BadArgument, excerpt, expression, positive, text_reasons
+from ansible_collections.gameday.chaos.plugins.module_utils.probe import (
+    SECRET_HEADERS,
+    BadArgument,
+    excerpt,
+    expression,
+    positive,
+    text_reasons,
+)
 
 MAXIMUM_BODY = 1024 * 1024
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 OPTIONS = {
     "url": {"type": "str", "required": True},
@@ -45,12 +55,15 @@ def validate(arguments):
     url = arguments["url"]
     try:
         parts = urllib.parse.urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0) and not re.search(r"[\s\x00-\x1f]", url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.hostname.isascii() and parts.port != 0
+        good = good and not re.search(r"[\s\x00-\x1f]", url)
     except ValueError:
         good = False
     if not good:
         raise BadArgument("url: %r is no URL; give one such as http://127.0.0.1:8080/health" % masked(url))
     positive(arguments, "timeout", "max_seconds")
+    if not arguments["status"]:
+        raise BadArgument("status: the list is empty; give the expected status, or leave it out for 200")
     for code in arguments["status"]:
         if not 100 <= code <= 599:
             raise BadArgument("status: %s is no HTTP status" % code)
@@ -61,21 +74,33 @@ def validate(arguments):
             json_path.parse(path)
         except ValueError as error:
             raise BadArgument("json: the path %r %s; write it as status, items[0].name or $.a['b c']" % (path, error)) from None
-    if not re.match(r"^[A-Za-z]+$", arguments["method"]):
-        raise BadArgument("method: %r is no HTTP method" % arguments["method"])
+    if not re.fullmatch(r"[A-Za-z]+", arguments["method"]):
+        raise BadArgument("method: %r is no HTTP method; give one such as GET or POST" % arguments["method"])
     for name, value in arguments["headers"].items():
-        if re.search(r"[\r\n:\s]", str(name)) or re.search(r"[\r\n]", str(value)):
-            raise BadArgument("headers: %r and its value must be on one line" % name)
+        if not HEADER_NAME.fullmatch(str(name)):
+            raise BadArgument("headers: %r is no name of a header" % name)
+        if not HEADER_VALUE.fullmatch(str(value)):
+            raise BadArgument("headers: the value of %s must be one line without characters beyond Latin-1" % name)
+    if arguments["url_password"] and not arguments["url_username"] and not parts.username:
+        raise BadArgument("url_password: needs url_username, too")
     if arguments["client_key"] and not arguments["client_cert"]:
         raise BadArgument("client_key: needs client_cert, too")
+    validate_tls(arguments)
+
+
+def validate_tls(arguments):
+    given = [option for option in ("ca_path", "client_cert", "client_key") if arguments[option]]
+    for option in given:
+        if not os.path.isfile(arguments[option]) or not os.access(arguments[option], os.R_OK):
+            raise BadArgument("%s: there is no file %s on this host that this user can read" % (option, arguments[option]))
     try:
         tls_context(*tls_options(arguments))
-    except (OSError, ssl.SSLError) as error:
-        raise BadArgument("ca_path, client_cert, client_key: cannot be used: %s" % error) from None
+    except (OSError, ValueError) as error:
+        raise BadArgument("%s: cannot be used (give PEM files, the key without a passphrase): %s" % (", ".join(given), error)) from None
 
 
 def masked(url):
-    return re.sub(r"://[^/@\s]*@", "://***@", str(url))
+    return re.sub(r"^(\w+:/*)?[^/?#\s]*@", r"\1***@", str(url))
 
 
 def tls_options(arguments):
@@ -89,7 +114,7 @@ def tls_context(validate_certs, ca_path, client_cert, client_key):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if client_cert:
-        context.load_cert_chain(client_cert, client_key)
+        context.load_cert_chain(client_cert, client_key, password="")  # or OpenSSL would ask for it on the terminal
     return context
 
 
@@ -98,9 +123,19 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+class Redirect(urllib.request.HTTPRedirectHandler):
+    """Credentials go to the server that they were given for, and to no other."""
+
+    def redirect_request(self, request, *details):
+        following = super().redirect_request(request, *details)
+        if following is not None and (following.type, following.host) != (request.type, request.host):
+            following.headers = {name: value for name, value in following.headers.items() if not SECRET_HEADERS.search(name)}
+        return following
+
+
 @functools.lru_cache(maxsize=None)
 def opener(follow_redirects, *tls):
-    redirect = urllib.request.HTTPRedirectHandler() if follow_redirects else NoRedirect()
+    redirect = Redirect() if follow_redirects else NoRedirect()
     return urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls_context(*tls)), redirect)
 
 
@@ -115,9 +150,14 @@ def request_for(arguments):
     if body is not None and not isinstance(body, str):
         headers.setdefault("Content-Type", "application/json")
         body = json.dumps(body)
-    clean = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")
+    clean = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=encoded(parts.path), query=encoded(parts.query), fragment="")
     return urllib.request.Request(urllib.parse.urlunsplit(clean), data=None if body is None else body.encode(), headers=headers,
                                   method=arguments["method"].upper())
+
+
+def encoded(part):
+    """What people write in URLs and HTTP cannot carry."""
+    return re.sub(r"[^\x21-\x7e]+", lambda found: urllib.parse.quote(found.group()), part)
 
 
 def measure(arguments):
@@ -126,7 +166,8 @@ def measure(arguments):
     seen = {"url": masked(arguments["url"]), "status": None, "error": None, "body": "", "bytes": 0, "content_type": None}
     try:
         try:
-            answer = opener(arguments["follow_redirects"], *tls_options(arguments)).open(request_for(arguments), timeout=arguments["timeout"])
+            ask = opener(arguments["follow_redirects"], *tls_options(arguments)).open
+            answer = ask(request_for(arguments), timeout=arguments["timeout"])
         except urllib.error.HTTPError as error:
             answer = error
         with answer:
@@ -140,9 +181,12 @@ def measure(arguments):
 
 
 def read(answer, deadline):
-    pieces, size = [], 0
-    while size < MAXIMUM_BODY:
-        piece = answer.read(65536)
+    """The body, which must be there as a whole: a server that dies in the middle of an answer has not answered."""
+    pieces, size, promised = [], 0, answer.length
+    while size < MAXIMUM_BODY and size != promised:
+        piece = answer.read1(65536)  # what has come, so that a body that trickles cannot outstay the deadline
+        if not piece and promised is not None:
+            raise ConnectionError("the answer broke off after %s of %s bytes" % (size, promised))
         if not piece:
             break
         pieces.append(piece)
@@ -179,7 +223,7 @@ def reasons_of(arguments, seen, body):
         try:
             document = json.loads(body)
         except ValueError:
-            return reasons + ["body is not JSON"]
+            return reasons + ["body is not JSON%s" % (", as far as it was read" if seen["bytes"] >= MAXIMUM_BODY else "")]
         for path, expected in arguments["json"].items():
             try:
                 value = json_path.get(document, path)

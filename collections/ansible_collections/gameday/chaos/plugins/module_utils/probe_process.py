@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.gameday.chaos.plugins.module_utils import process
-from ansible_collections.gameday.chaos.plugins.module_utils.probe import BadArgument, expression
+from ansible_collections.gameday.chaos.plugins.module_utils.probe import BadArgument, NoData, expression
 
 SELECTORS = ("pid_file", "name", "pattern", "port", "user")
 CONSTRAINTS = {"required_one_of": [SELECTORS]}
@@ -25,7 +25,10 @@ def validate(arguments):
     if arguments["pattern"] is not None:
         expression("pattern", arguments["pattern"])
     if arguments["maximum"] is not None and arguments["maximum"] < arguments["minimum"]:
-        raise BadArgument("maximum: %s is less than minimum %s; for no process at all set minimum: 0, too" % (arguments["maximum"], arguments["minimum"]))
+        raise BadArgument("maximum: %s is less than minimum %s; for no process at all set minimum: 0, too"
+                          % (arguments["maximum"], arguments["minimum"]))
+    if arguments["port"] is not None and not 1 <= arguments["port"] <= 65535:
+        raise BadArgument("port: %s is not between 1 and 65535" % arguments["port"])
     try:
         if arguments["user"] is not None:
             process.uid_of(arguments["user"])
@@ -37,8 +40,14 @@ def measure(arguments):
     """value is the number of living processes that match."""
     try:
         found = process.matching(**{name: arguments[name] for name in SELECTORS if arguments[name] is not None})
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         found = []
+    except OSError as error:
+        raise NoData("pid_file: %s cannot be read: %s; use become" % (arguments["pid_file"], error.strerror)) from None
+    if not found and arguments["port"] is not None:
+        pids, listening = process.listeners(arguments["port"])
+        if listening and not pids:
+            raise NoData("port: something listens on %s, and this user may not see which process it is; use become" % arguments["port"])
     return {"value": len(found), "processes": [str(one) for one in found[:10]], "frozen": [one.pid for one in found if one.state in "Tt"]}
 
 

@@ -13,4 +13,5 @@ from ansible_collections.gameday.chaos.plugins.module_utils import (
     probe_tcp,
 )
 
-KINDS = {kind.__name__.rpartition(".")[2]: kind for kind in (probe_command, probe_container, probe_http, probe_log, probe_process, probe_tcp)}
+KINDS = {kind.__name__.rpartition(".")[2]: kind
+         for kind in (probe_command, probe_container, probe_http, probe_log, probe_process, probe_tcp)}

@@ -30,6 +30,10 @@ class Process:
         text = " ".join(part.decode("utf-8", "replace") for part in self.command.rstrip(b"\0").split(b"\0"))
         return text if len(text) <= 120 else text[:117] + "..."
 
+    @property
+    def short(self):
+        return "%s (pid %s)" % (self.name, self.pid)
+
     def __str__(self):
         return "%s (pid %s: %s)" % (self.name, self.pid, self.words)
 

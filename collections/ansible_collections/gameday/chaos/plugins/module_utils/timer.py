@@ -23,12 +23,28 @@ def kind():
     return "systemd" if os.geteuid() == 0 and os.path.isdir("/run/systemd/system") else "watcher"
 
 
-def arm(record, folder):
-    """Arm the timer and see it armed; raises NotArmed, so that nothing is broken without it."""
+def arm(record, aside, here):
+    """
+    Arm the timer of a record that lies aside and will be moved here, and see it armed; raises NotArmed, so that nothing is broken
+    without it. A timer whose record never came does nothing.
+    """
     if record["timer"] == "systemd":
-        arm_systemd(record, folder)
+        arm_systemd(record, here)
     else:
-        arm_watcher(folder)
+        arm_watcher(aside)
+
+
+def disarm(record, aside):
+    """End the timer of a record that was not moved into place."""
+    if record["timer"] == "systemd":
+        subprocess.run(["systemctl", "stop", "gameday-%s.timer" % record["id"]], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, timeout=ARMING_SECONDS, check=False)
+        return
+    try:
+        with open(os.path.join(aside, "watcher")) as source:
+            os.killpg(int(source.read().split()[0]), signal.SIGTERM)
+    except (OSError, ValueError):
+        pass
 
 
 def arm_systemd(record, folder):
@@ -37,7 +53,7 @@ def arm_systemd(record, folder):
     # The default accuracy of a timer is a minute. KillMode: what the way back starts again must outlive the unit.
     argv = ["systemd-run", "--quiet", "--collect", "--unit", unit, "--description", "Way back of fault %s" % record["id"],
             "--on-active", "%.2fs" % left, "--timer-property", "AccuracySec=100ms", "--property", "KillMode=process",
-            "--property", "Restart=on-failure", "--property", "RestartSec=2", "/bin/sh", os.path.join(folder, "revert"), "timer"]
+            "--property", "Restart=on-failure", "--property", "RestartSec=2", "/bin/sh", os.path.join(folder, "revert"), "timer", record["id"]]
     try:
         for question in (argv, ["systemctl", "is-active", "--quiet", unit + ".timer"]):
             done = subprocess.run(question, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -49,7 +65,7 @@ def arm_systemd(record, folder):
         raise NotArmed(str(error)) from error
 
 
-def arm_watcher(folder):
+def arm_watcher(aside):
     """
     Start the way back in its waiting mode as a process of its own: no pipe, no terminal, no session, no module file in common with us
     but the handshake, so that it outlives all of them and nobody waits for it.
@@ -57,7 +73,7 @@ def arm_watcher(folder):
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
-        become_watcher(folder, theirs)
+        become_watcher(aside, theirs)
     os.close(theirs)
     os.waitpid(child, 0)
     try:
@@ -67,7 +83,7 @@ def arm_watcher(folder):
         os.close(ours)
 
 
-def become_watcher(folder, handshake):
+def become_watcher(aside, handshake):
     try:
         os.setsid()
         if os.fork():
@@ -85,6 +101,6 @@ def become_watcher(folder, handshake):
                 signal.signal(number, signal.SIG_DFL)
             except (OSError, ValueError):
                 pass
-        os.execve("/bin/sh", ["sh", os.path.join(folder, "revert"), "wait"], {"PATH": way_back.PATH})
+        os.execve("/bin/sh", ["sh", os.path.join(aside, "revert"), "wait", aside], {"PATH": way_back.PATH})
     finally:
         os._exit(127)

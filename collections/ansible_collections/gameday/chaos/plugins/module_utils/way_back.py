@@ -139,11 +139,11 @@ put_back() {
 }
 
 one_attempt() {
-    { exec 9<"$here/revert"; } 2>/dev/null || { ended_before; exit 0; }
+    { command exec 9<"$here/revert"; } 2>/dev/null || { ended_before; exit 0; }
     flock -w 15 9 || echo "the injection still holds the lock; going ahead without it" >&2
     ours || { ended_before; exit 0; }
     put_back || { exec 9<&-; return 1; }
-    : >"$here/reserve"
+    true >"$here/reserve"
     uptime
     if ! printf '%s %s\n' "$now" "$by" >"$here/ended" || ! mv "$here" "$ledger/ended/$id"; then
         echo "put back, but the record $here cannot be moved away: is the disk writable?" >&2
@@ -164,7 +164,7 @@ stop_timer() {
 
 wait_until_due() {
     look_at_self
-    printf '%s %s\n' "$$" "$self" >"$here/watcher" || exit 4
+    printf '%s %s\n' "$$" "$self" >"$1/watcher" || exit 4
     trap '' HUP INT PIPE TTIN TTOU TSTP
     { read -r oom <"/proc/$$/oom_score_adj" && echo -900 >"/proc/$$/oom_score_adj"; } 2>/dev/null
     armed=
@@ -190,7 +190,8 @@ state)
     elif restored; then echo "back as before (the record is still here): $seen"; exit 1
     else echo "still in place: "@CLAIM@": $seen"; exit 0; fi ;;
 timer|wait)
-    [ "$by" = timer ] || wait_until_due
+    if [ "$by" = wait ]; then wait_until_due "$2"
+    elif [ "${2:-$id}" != "$id" ]; then exit 0; fi  # armed for an earlier fault on the same claim
     by=timer pause=1
     ours || exit 0
     # A way back that fails is tried again for an hour; after that the next contact with the host does it.

@@ -9,9 +9,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Semaphore
 
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, statistics
-from ansible_collections.gameday.chaos.plugins.module_utils.probe import kind_name, observe
+from ansible_collections.gameday.chaos.plugins.module_utils.probe import observe
 
 IN_FLIGHT = 64  # answers that may be due at once, over all probes: a stalled system must not slow the watch down
 UNKNOWN_SHARE = 0.05  # more ticks than these without data, and nothing is said
@@ -36,7 +37,6 @@ class Watched:
     kind: object
     arguments: dict
     ticks: list = field(default_factory=list)
-    pending: int = 0
 
 
 def watch(probes, during, interval, stop=None):
@@ -46,6 +46,7 @@ def watch(probes, during, interval, stop=None):
     """
     count = max(1, int(round(during / interval)))
     limit = max(1, IN_FLIGHT // len(probes))
+    free = [Semaphore(limit) for _ in probes]
     reason = None
     pool = ThreadPoolExecutor(max_workers=limit * len(probes))
     first, start = clock.now(), time.monotonic()
@@ -59,8 +60,8 @@ def watch(probes, during, interval, stop=None):
             for probe in probes:
                 probe.ticks.append(None)
             tick += 1
-        for probe in probes:
-            sample(pool, probe, tick, limit)
+        for probe, room in zip(probes, free):
+            sample(pool, probe, tick, room)
         reason = stop(probes, interval) if stop else None
         if reason:
             break
@@ -69,17 +70,16 @@ def watch(probes, during, interval, stop=None):
     return first, reason
 
 
-def sample(pool, probe, tick, limit):
+def sample(pool, probe, tick, room):
     probe.ticks.append(None)
-    if probe.pending >= limit:
+    if not room.acquire(blocking=False):
         return
-    probe.pending += 1
 
     def measure():
         try:
             probe.ticks[tick] = observe(probe.kind, probe.arguments)
         finally:
-            probe.pending -= 1
+            room.release()
 
     pool.submit(measure)
 
@@ -89,12 +89,15 @@ def outage_longer_than(seconds):
 
     def breached(probes, interval):
         for probe in probes:
-            bad = 0
-            for observation in reversed(probe.ticks):
-                if observation is not None and observation["met"] is True:
+            last = None
+            for tick in range(len(probe.ticks) - 1, -1, -1):
+                observation = probe.ticks[tick]
+                if observation is None or observation["met"] is None:
+                    continue
+                if observation["met"]:
                     break
-                bad += observation is not None and observation["met"] is False
-                if bad * interval > seconds:
+                last = tick if last is None else last
+                if (last - tick + 1) * interval > seconds:
                     return "%s was not met for longer than %s s" % (probe.name, seconds)
         return None
 
@@ -120,7 +123,9 @@ def summary(probe, first, interval):
     return {
         "samples": len(probe.ticks), "met": met, "not_met": not_met, "unknown": unknown, "missed": len(probe.ticks) - len(taken),
         "availability": met / (met + not_met) if met + not_met else None, "interval": [round(low, 6), round(high, 6)],
-        "p50": statistics.percentile(seconds, 0.50), "p95": statistics.percentile(seconds, 0.95), "p99": statistics.percentile(seconds, 0.99),
+        "p50": statistics.percentile(seconds, 0.50),
+        "p95": statistics.percentile(seconds, 0.95),
+        "p99": statistics.percentile(seconds, 0.99),
         "longest_outage": round(max((end - begin for begin, end in runs), default=0.0), 6), "outages": len(runs),
         "first_bad": None if first_bad is None else instant(first_bad), "first_good": None if first_good is None else instant(first_good),
         "series": {
@@ -135,7 +140,7 @@ def judge(window, expected):
     """(met, reasons) of a window: met is None where there are too few samples to say."""
     known = window["met"] + window["not_met"]
     reasons, doubts = [], []
-    if not known or window["unknown"] + window["missed"] > UNKNOWN_SHARE * window["samples"] and not window["not_met"]:
+    if not known or window["unknown"] + window["missed"] > UNKNOWN_SHARE * window["samples"]:
         doubts.append("only %s of %s samples could be judged" % (known, window["samples"]))
     judge_availability(window, expected.minimum_availability, known, reasons, doubts)
     if expected.maximum_outage is not None and window["longest_outage"] > expected.maximum_outage:
@@ -166,22 +171,25 @@ def judge_availability(window, minimum, known, reasons, doubts):
 def until_met(probes, within, interval, hold):
     """
     Sample until every probe is met, and stays so for C(hold) seconds. Returns (met, seconds from the begin to the first instant
-    of the good stretch, last observations). The time counts to the begin of the sample that was first met.
+    of the good stretch, last observations). The time counts to the begin of the sample that was first met, which is within
+    C(within) or never.
     """
     start = time.monotonic()
     good_since = None
     while True:
         began = time.monotonic()
         observations = observe_all(probes)
-        if all(one["met"] is True for one in observations):
-            good_since = began if good_since is None else good_since
-            if time.monotonic() - good_since >= hold:
-                return True, good_since - start, observations
-        else:
+        if not all(one["met"] is True for one in observations):
             good_since = None
-        if time.monotonic() - start > within + (hold if good_since is not None else 0):
+        elif good_since is None:
+            good_since = began
+        now = time.monotonic()
+        if good_since is not None and now - good_since >= hold:
+            return True, good_since - start, observations
+        following = max(now, began + interval)
+        if good_since is None and following - start > within:
             return False, None, observations
-        time.sleep(max(0.0, began + interval - time.monotonic()))
+        time.sleep(following - now)
 
 
 def observe_all(probes):

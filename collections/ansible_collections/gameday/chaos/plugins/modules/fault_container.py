@@ -138,7 +138,7 @@ def plan(params, look):
         revert=[[*client, "unpause" if action == "pause" else "start", identity]],
         check=Check([*client, "ps", "--all", "--no-trunc", "--filter", "id=" + identity, "--format", "{{.State}}"],
                     broken=[BROKEN[action]], whole=["running", ""]),
-        areas={"containers": [name]},
+        areas={"containers": ["%s (%s)" % (name, identity[:12])]},
         containers_command=tuple(client),
         logs=[{"container": name}],
     )

@@ -212,9 +212,10 @@ def plan(params, look):
         )
     return Plan(
         claim=claim(params, look),
-        target=", ".join(str(one) for one in found),
+        target=", ".join(one.short for one in found),
+        details=[str(one) for one in found],
         holds=["pid %s" % one.pid for one in found],
-        areas={"processes": ["%s (pid %s)" % (one.name, one.pid) for one in found]},
+        areas={"processes": [one.short for one in found]},
         **act,
     )
 

@@ -24,7 +24,9 @@ attributes:
     description: There is nothing to compare.
 options:
   command:
-    description: The program and its arguments, as a list of words, or as one string that is split into words as a shell would, but for variables and globs.
+    description:
+      - The program and its arguments, as a list of words, or as one string that is split into words as a shell would, but for variables
+        and globs.
     type: raw
     required: true
   chdir:

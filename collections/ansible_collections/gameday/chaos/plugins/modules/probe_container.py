@@ -22,7 +22,9 @@ options:
     type: str
     required: true
   docker_host:
-    description: Where the engine listens, for example V(unix:///run/user/1000/docker.sock). Without it, the E(DOCKER_HOST) of the task's environment.
+    description:
+      - Where the engine listens, for example V(unix:///run/user/1000/docker.sock).
+      - Without it, the E(DOCKER_HOST) of the task's environment, else the engine's default.
     type: str
   state:
     description: The expected state, or several of which any will do. V(absent) is a container that the engine does not know.

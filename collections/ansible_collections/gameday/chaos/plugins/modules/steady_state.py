@@ -25,7 +25,8 @@ options:
     default: steady state
   probes:
     description:
-      - The probes. Each is a dictionary with O(probes[].name) and one more key, the name of a probe module, that holds the module's options.
+      - The probes. Each is a dictionary with O(probes[].name) and one more key, the name of a probe module, that holds the
+        module's options.
       - See M(gameday.chaos.probe_http), M(gameday.chaos.probe_tcp), M(gameday.chaos.probe_command), M(gameday.chaos.probe_container),
         M(gameday.chaos.probe_process), M(gameday.chaos.probe_log).
     type: list
@@ -112,10 +113,18 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, window
-from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger
-from ansible_collections.gameday.chaos.plugins.module_utils.probe import COMMON_OPTIONS, NOT_IN_CHECK_MODE, BadArgument, secrets_in, validate
+from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
+from ansible_collections.gameday.chaos.plugins.module_utils.probe import (
+    COMMON_OPTIONS,
+    LONGEST,
+    NOT_IN_CHECK_MODE,
+    BadArgument,
+    kind_name,
+    positive,
+    secrets_in,
+    validate,
+)
 from ansible_collections.gameday.chaos.plugins.module_utils.probes import KINDS
 from ansible_collections.gameday.chaos.plugins.module_utils.recovery import recover
 
@@ -148,15 +157,13 @@ def read_probe(module, place, entry):
         validate(kind, arguments)
     except BadArgument as error:
         raise BadArgument("%s: %s" % (where, error)) from None
-    return window.Watched(name or "%s %s" % (window.kind_name(kind), place + 1), kind, arguments)
+    return window.Watched(name or "%s %s" % (kind_name(kind), place + 1), kind, arguments)
 
 
 def check_numbers(params):
     if params["within"] is not None and params["during"] is not None:
         raise BadArgument("within and during exclude each other: wait until it is steady, or watch for a while")
-    for name in ("within", "during", "interval", "maximum_outage", "maximum_p95", "stop_after_outage"):
-        if params[name] is not None and params[name] <= 0:
-            raise BadArgument("%s: %s must be more than 0" % (name, params[name]))
+    positive(params, "within", "during", "interval", "maximum_outage", "maximum_p95", "stop_after_outage")
     if params["interval"] < 0.01:
         raise BadArgument("interval: %s is shorter than 0.01 s" % params["interval"])
     if params["during"] is not None and params["interval"] > params["during"]:
@@ -165,8 +172,8 @@ def check_numbers(params):
         raise BadArgument("minimum_availability: %s is not between 0 and 1" % params["minimum_availability"])
     if params["stop_after_outage"] is not None and params["during"] is None:
         raise BadArgument("stop_after_outage: needs during")
-    if params["hold"] < 0:
-        raise BadArgument("hold: %s is less than 0" % params["hold"])
+    if not 0 <= params["hold"] <= LONGEST:
+        raise BadArgument("hold: %s is not between 0 and %s seconds" % (params["hold"], LONGEST))
 
 
 def overall(verdicts):
@@ -183,10 +190,24 @@ def now_or_within(params, probes):
     return found, extra
 
 
+def put_back(run):
+    try:
+        return recover(Ledger(), run=run, by="stop_condition")[1]
+    except LedgerError as error:
+        return {"restored": False, "run": run, "at": clock.iso(), "faults": [], "residue": [str(error)], "notes": []}
+
+
 def watching(params, probes):
-    stop = window.outage_longer_than(params["stop_after_outage"]) if params["stop_after_outage"] else None
-    first, reason = window.watch(probes, params["during"], params["interval"], stop)
-    extra = {"stopped": reason, "recovery": recover(Ledger(), run=params["run"], by="stop_condition")[1]} if reason else {}
+    extra = {}
+    breached = window.outage_longer_than(params["stop_after_outage"]) if params["stop_after_outage"] else None
+
+    def stop(probes, interval):
+        reason = breached(probes, interval)
+        if reason:  # put back before the answers that are still due are waited for: a stalled system takes its time with them
+            extra.update(stopped=reason, recovery=put_back(params["run"]))
+        return reason
+
+    first = window.watch(probes, params["during"], params["interval"], stop if breached else None)[0]
     expected = window.Expectations(params["minimum_availability"], params["maximum_outage"], params["maximum_p95"])
     if params["maximum_outage"] is not None and expected.minimum_availability >= 1:
         expected.minimum_availability = None
@@ -203,7 +224,7 @@ def watching(params, probes):
 
 
 def describe(probe, met, reasons, observation, **more):
-    return dict({"name": probe.name, "kind": window.kind_name(probe.kind), "met": met, "reasons": reasons, "observation": observation,
+    return dict({"name": probe.name, "kind": kind_name(probe.kind), "met": met, "reasons": reasons, "observation": observation,
                  "arguments": {name: value for name, value in probe.arguments.items()
                                if value not in (None, [], {}) and not probe.kind.OPTIONS.get(name, {}).get("no_log")}}, **more)
 
@@ -244,7 +265,8 @@ def main():
               "reasons": ["%s: %s" % (one["name"], "; ".join(one["reasons"])) for one in found if one["met"] is not True]}
     result.update(extra)
     if result["stopped"]:
-        result.update(met=False, reasons=["stopped: %s" % result["stopped"], *result["reasons"]])
+        left = "".join("; not put back: %s" % one for one in result["recovery"]["residue"])
+        result.update(met=False, reasons=["stopped: %s%s" % (result["stopped"], left), *result["reasons"]])
     if result["met"] is not True:
         module.fail_json(msg="%s: %s" % ("not met" if result["met"] is False else "cannot be told", " | ".join(result["reasons"])),
                          steady_state=result)

@@ -1,0 +1,235 @@
+"""Whoever dies first in the middle of database_failure: after its duration the host is as it was, by looking at the host."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import threading
+import time
+
+import pytest
+import requests
+
+ROOT = pathlib.Path(__file__).parents[2]
+PLAYBOOK = ROOT / "playbooks/database_failure.yml"
+DURATION = 9
+WATCHING = "keeps answering"
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
+VARIABLES = {
+    "database_failure_duration": DURATION,
+    "database_failure_watch": 6,
+    "database_failure_url": "http://127.0.0.1:8080",
+    "database_failure_read_path": "/api/sessions/1",
+}
+
+# Kills the module in the moment in which its record appears. A pipelined module is a Python without arguments.
+KILL_THE_MODULE = r"""
+import os, signal, sys, time
+faults, wanted = sys.argv[1], sys.argv[2]
+deadline = time.monotonic() + 60
+def is_module(pid):
+    try:
+        with open("/proc/%s/cmdline" % pid, "rb") as source:
+            words = source.read().rstrip(b"\0").split(b"\0")
+    except OSError:
+        return False
+    return len(words) == 1 and os.path.basename(words[0]).startswith(b"python")
+while time.monotonic() < deadline:
+    if os.path.isdir(faults) and any(wanted in name for name in os.listdir(faults)):
+        for pid in sorted(filter(str.isdigit, os.listdir("/proc")), key=int, reverse=True):
+            if is_module(pid):
+                os.kill(int(pid), signal.SIGKILL)
+                print("killed", pid)
+                sys.exit(0)
+    time.sleep(0.0005)
+sys.exit("no module came by")
+"""
+
+
+def healthy(url):
+    try:
+        return requests.get(url + "/health", timeout=2).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def becomes(condition, seconds):
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+class Service:
+    """PostgreSQL as a systemd service on a host that is reached over ssh; the timer is systemd's."""
+
+    def __init__(self, hosts, name):
+        self.hosts, self.name, self.inventory = hosts, name, hosts
+        self.url = hosts.url(name)
+        self.variables = {**VARIABLES, "database_failure_kind": "service", "database_failure_service": "voiceassist-postgres"}
+        self.arguments = ["--limit", name]
+        self.faults = "/var/lib/gameday/faults"
+
+    def run(self, text, check=True):
+        return self.hosts.run(self.name, text, check=check)
+
+    def in_place(self):
+        return self.run("ls /var/lib/gameday/faults 2>/dev/null || true").stdout.split()
+
+    def leftovers(self):
+        left = self.in_place()
+        left += self.run("systemctl is-active voiceassist-postgres | grep -v '^active$' || true").stdout.split()
+        left += self.run("systemctl list-units --all --plain --no-legend 'gameday-*' || true").stdout.split()
+        left += self.run("ls /run/systemd/system.control 2>/dev/null || true").stdout.split()
+        return left
+
+    def kill_timer(self):
+        self.run("systemctl stop 'gameday-*.timer'")
+
+    def kill_the_module(self):
+        return self.hosts.run(self.name, "python3", "-c", KILL_THE_MODULE, self.faults, "voiceassist-postgres").stdout
+
+
+class Process:
+    """PostgreSQL as a process on this machine; the timer is the detached watcher."""
+
+    def __init__(self, system):
+        self.system, self.inventory, self.arguments = system, ROOT / "inventories/demo", []
+        self.url = system.url
+        self.variables = {**VARIABLES, "database_failure_url": system.url, "database_failure_signal": "KILL",
+                          "voiceassist_directory": system.directory}
+        self.faults = "/var/lib/gameday/faults" if os.geteuid() == 0 else os.path.expanduser("~/.local/state/gameday/faults")
+        self.claim = pathlib.Path(system.directory).name
+
+    def in_place(self):
+        return [name for name in os.listdir(self.faults) if self.claim in name] if os.path.isdir(self.faults) else []
+
+    def leftovers(self):
+        left = self.in_place()
+        pid = pathlib.Path(self.system.pid_files["database"]).read_text().split()[0]
+        left += [] if os.path.exists(f"/proc/{pid}") else [f"no postgres with pid {pid}"]
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            left += [f"watcher {folder.name}"] if b"/revert" in command and self.claim.encode() in command else []
+        return left
+
+    def kill_timer(self):
+        watcher = pathlib.Path(self.faults, self.in_place()[0], "watcher").read_text().split()[0]
+        os.killpg(int(watcher), signal.SIGKILL)
+
+    def kill_the_module(self):
+        import subprocess
+        import sys
+
+        return subprocess.run([sys.executable, "-c", KILL_THE_MODULE, self.faults, self.claim], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(params=["service over ssh", "process on this machine"])
+def target(request):
+    """The demo system, well before, and well after whatever the test did to it."""
+    if request.param == "process on this machine":
+        found = Process(request.getfixturevalue("voiceassist_processes"))
+    else:
+        found = Service(request.getfixturevalue("voiceassist_hosts"), "h1")
+    assert becomes(lambda: healthy(found.url), 20)
+    yield found
+
+
+def start(run_playbook, target):
+    return run_playbook(PLAYBOOK, target.inventory, target.variables, arguments=target.arguments, background=True)
+
+
+def assert_clean_after(target, since):
+    """After the duration and a moment, nothing is left, and the system is well."""
+    time.sleep(max(0.0, since + DURATION + 2 - time.monotonic()))
+    assert target.leftovers() == []
+    assert becomes(lambda: healthy(target.url), 10)
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_the_controller_is_ended(run_playbook, target, number):
+    run = start(run_playbook, target)
+    run.wait_for(WATCHING)
+    since = time.monotonic()
+    assert target.in_place() != [] and not healthy(target.url)
+    run.send_group(number)
+    run.wait(20)
+    assert_clean_after(target, since)
+    journal, = run.journals()
+    assert journal["status"] == "interrupted" and journal["verdict"] == "not_restored" and journal["faults"]
+
+
+def test_the_module_is_killed_in_the_middle_of_the_injection(run_playbook, target):
+    said = []
+    killer = threading.Thread(target=lambda: said.append(target.kill_the_module()))
+    killer.start()
+    run = start(run_playbook, target)
+    killer.join(60)
+    since = time.monotonic()
+    assert said and said[0].startswith("killed"), run
+    run.wait(90)
+    assert run.rc != 0, run
+    assert_clean_after(target, since)
+
+
+def test_the_module_and_the_controller_are_killed_in_the_middle_of_the_injection(run_playbook, target):
+    said = []
+    killer = threading.Thread(target=lambda: said.append(target.kill_the_module()))
+    killer.start()
+    run = start(run_playbook, target)
+    killer.join(60)
+    since = time.monotonic()
+    run.send_group(signal.SIGKILL)
+    run.wait(20)
+    assert said and said[0].startswith("killed"), run
+    assert_clean_after(target, since)
+
+
+def test_the_timer_is_killed_and_the_experiment_itself_puts_back(run_playbook, target):
+    run = start(run_playbook, target)
+    run.wait_for(WATCHING)
+    since = time.monotonic()
+    target.kill_timer()
+    run.wait(90)
+    assert run.rc == 0, run
+    assert_clean_after(target, since)
+
+
+def test_the_timer_and_the_controller_are_killed_and_the_next_contact_puts_back(run_playbook, target):
+    """Two lines of defence lost: the third is the sweep, which any next fault or recover on the host does."""
+    run = start(run_playbook, target)
+    run.wait_for(WATCHING)
+    since = time.monotonic()
+    target.kill_timer()
+    run.send_group(signal.SIGKILL)
+    run.wait(20)
+    time.sleep(max(0.0, since + DURATION + 4 - time.monotonic()))
+    swept = run_playbook([{"name": "Sweep", "gameday.chaos.recover": {"run": "another"}}], target.inventory, arguments=target.arguments)
+    assert swept.rc == 0, swept
+    assert_clean_after(target, since)
+
+
+def test_ssh_is_cut(run_playbook, voiceassist_hosts):
+    """The host is unreachable, so neither rescue nor always runs for it; it heals by itself, and the play does not pass."""
+    target = Service(voiceassist_hosts, "h2")
+    assert becomes(lambda: healthy(target.url), 20)
+    run = start(run_playbook, target)
+    run.wait_for(WATCHING)
+    since = time.monotonic()
+    voiceassist_hosts.cut("h2")
+    try:
+        time.sleep(max(0.0, since + DURATION + 2 - time.monotonic()))
+        assert target.leftovers() == []
+        run.wait(120)
+    finally:
+        voiceassist_hosts.mend("h2")
+    assert run.rc != 0, run
+    assert becomes(lambda: healthy(target.url), 20)
+    journal, = run.journals()
+    assert journal["verdict"] == "not_restored"

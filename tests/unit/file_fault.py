@@ -1,0 +1,45 @@
+"""The smallest real fault, a file that should not be there, run as a module runs one but in this process and with a ledger of its own."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS, Check, FaultRun, Plan
+from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger
+
+
+def claim(params, look):
+    return "file/" + params["path"]
+
+
+def plan(params, look):
+    path = params["path"]
+    return Plan(
+        claim=claim(params, look),
+        inject=params.get("inject") or [["touch", path]],
+        revert=params.get("revert") or [["rm", "-f", path]],
+        check=Check(["find", path.rpartition("/")[0], "-name", path.rpartition("/")[2], "-printf", "broken"], broken=["broken"], whole=[""]),
+        target="the file %s" % path,
+        settle=params.get("settle", 1),
+        effect_within=1,
+        holds=params.get("holds", []),
+    )
+
+
+def fault_run(root, path, check_mode=False, **params):
+    defaults = {"path": str(path), "state": "present", "duration": 30, "starts_at": None, "run": "run-1", "secret": "hunter2"}
+    spec = dict(FAULT_OPTIONS, path={"type": "path"}, secret={"type": "str", "no_log": True})
+    for name in params:
+        spec.setdefault(name, {})
+    module = SimpleNamespace(params={**defaults, **params}, check_mode=check_mode, argument_spec=spec, _name="fault_file")
+    run = FaultRun(module, claim, plan, ())
+    run.ledger = Ledger(str(root))
+    return run
+
+
+def inject(root, path, **params):
+    return fault_run(root, path, **params).present()
+
+
+def end(root, path, **params):
+    return fault_run(root, path, state="absent", **params).absent()

@@ -1,0 +1,375 @@
+"""The ledger's rules, kept with a real fault on a file, real processes and a real clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import time
+
+import pytest
+from ansible_collections.gameday.chaos.plugins.module_utils import clock, ledger, timer
+from ansible_collections.gameday.chaos.plugins.module_utils.fault import FaultRun, Refused
+from ansible_collections.gameday.chaos.plugins.module_utils.recovery import recover
+from file_fault import end, fault_run, inject
+
+
+@pytest.fixture
+def root(tmp_path):
+    path = tmp_path / "ledger"
+    yield path
+    book = ledger.Ledger(str(path))
+    recover(book, all=True)
+    assert book.in_place() == []
+
+
+@pytest.fixture
+def thing(tmp_path):
+    (tmp_path / "things").mkdir()
+    return tmp_path / "things" / "file"
+
+
+def wait_until(condition, seconds=5.0):
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "it did not happen within %s s" % seconds
+        time.sleep(0.02)
+
+
+def in_place(root):
+    return ledger.Ledger(str(root)).in_place()
+
+
+def watcher_of(fault):
+    with open(os.path.join(os.path.dirname(fault["way_back"]), "watcher")) as source:
+        return int(source.read().split()[0])
+
+
+def alive(pid):
+    try:
+        with open("/proc/%s/stat" % pid) as source:
+            return source.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def by_hand(*words):
+    return subprocess.run(["sh", *words], capture_output=True, text=True, check=False)
+
+
+def test_a_fault_is_injected_proved_and_put_back(root, thing):
+    result = inject(root, thing)
+    assert result["changed"] and result["fault"]["verified"] and thing.exists()
+    ended = end(root, thing)
+    assert ended["changed"] and ended["fault"]["ended_by"] == "state=absent" and not thing.exists()
+    assert end(root, thing)["changed"] is False
+
+
+def test_the_timer_puts_back_within_half_a_second(root, thing):
+    fault = inject(root, thing, duration=1)["fault"]
+    deadline = ledger.Ledger(str(root)).find(fault["claim"])["ends_uptime"]
+    wait_until(lambda: not thing.exists(), 3)
+    assert clock.uptime() - deadline < 50
+    wait_until(lambda: in_place(root) == [])
+    assert ledger.Ledger(str(root)).history()[0]["ended_by"] == "timer"
+
+
+def test_again_within_the_duration_changes_nothing_and_does_not_extend_it(root, thing):
+    first = inject(root, thing)["fault"]
+    again = inject(root, thing)
+    assert again["changed"] is False and again["fault"]["ends"] == first["ends"] and again["fault"]["id"] == first["id"]
+
+
+@pytest.mark.parametrize("other", [{"run": "run-2"}, {"duration": 20}])
+def test_a_second_fault_on_the_claim_is_refused_with_the_holders_name(root, thing, other):
+    inject(root, thing)
+    with pytest.raises(Refused, match="held by fault_file of run run-1 until"):
+        inject(root, thing, **other)
+
+
+def test_what_another_fault_holds_besides_is_refused_too(root, thing):
+    inject(root, thing, holds=["pid 1"])
+    with pytest.raises(Refused, match="pid 1 is held"):
+        inject(root, thing.with_name("other"), holds=["pid 1"])
+    assert not thing.with_name("other").exists()
+
+
+def test_the_same_run_never_injects_again_after_the_time_is_over(root, thing):
+    inject(root, thing, duration=1)
+    wait_until(lambda: in_place(root) == [])
+    with pytest.raises(Refused, match="never breaks it again behind your back"):
+        inject(root, thing, duration=1)
+    assert inject(root, thing, run="run-2")["changed"]
+
+
+def test_of_six_at_once_one_gets_the_claim(root, thing):
+    pids = []
+    for number in range(6):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                inject(root, thing, run="run-%s" % number)
+                os._exit(0)
+            except Refused:
+                os._exit(7)
+            finally:
+                os._exit(1)
+        pids.append(pid)
+    assert sorted(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids) == [0, 7, 7, 7, 7, 7]
+
+
+def test_check_mode_writes_nothing(root, thing):
+    result = fault_run(root, thing, check_mode=True).present()
+    assert result["fault"]["state"] == "planned" and "way back: rm -f" in result["diff"]["after"]
+    assert not root.exists() and not thing.exists()
+
+
+def test_a_failing_step_is_undone_at_once(root, thing):
+    with pytest.raises(Refused, match="is undone"):
+        inject(root, thing, inject=[["touch", str(thing)], ["false"]])
+    assert not thing.exists() and in_place(root) == []
+
+
+def test_a_fault_without_effect_is_no_fault(root, thing):
+    with pytest.raises(Refused, match="shows no effect"):
+        inject(root, thing, inject=[["true"]])
+    assert in_place(root) == []
+
+
+def test_without_an_armed_timer_nothing_is_broken(root, thing, monkeypatch):
+    def refuse(record, aside, here):
+        raise timer.NotArmed("no timer today")
+
+    monkeypatch.setattr(timer, "arm", refuse)
+    with pytest.raises(Refused, match="could not be armed"):
+        inject(root, thing)
+    assert not thing.exists() and in_place(root) == []
+
+
+CRASHES = {
+    "before the record": (ledger.Ledger, "write", 1, False),
+    "before the timer": (timer, "arm", 1, False),
+    "between the timer and the record": (os, "rename", 1, False),
+    "after the record": (ledger, "sync", 2, False),
+    "before the injection": (ledger.Ledger, "lock", 1, False),
+    "between two steps": (FaultRun, "ours", 2, True),
+    "before the proof of effect": (FaultRun, "effect", 1, True),
+    "before the record is completed": (ledger.Ledger, "update", 1, True),
+}
+
+
+@pytest.mark.parametrize("moment", CRASHES)
+def test_a_module_killed_at_any_step_leaves_nothing_behind(root, thing, moment):
+    """Killed with SIGKILL just there. The host's timer leaves the host clean, and the ledger empty."""
+    holder, name, turn, breaks = CRASHES[moment]
+    pid = os.fork()
+    if pid == 0:
+        real, calls = getattr(holder, name), []
+
+        def die(*arguments):
+            calls.append(1)
+            if len(calls) == turn:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments)
+
+        setattr(holder, name, die)
+        inject(root, thing, duration=1, inject=[["touch", str(thing)], ["true"]])
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    assert thing.exists() == breaks
+    time.sleep(1.5)
+    assert not thing.exists() and in_place(root) == []
+    assert recover(ledger.Ledger(str(root)), run="run-1")[1]["restored"]
+    assert inject(root, thing, run="run-2")["changed"]
+
+
+def test_a_killed_timer_is_made_good_by_the_next_contact(root, thing, monkeypatch):
+    fault = inject(root, thing, duration=1)["fault"]
+    os.killpg(watcher_of(fault), signal.SIGKILL)
+    time.sleep(1.2)
+    assert thing.exists()
+    monkeypatch.setattr(ledger, "GRACE", 0)
+    recover(ledger.Ledger(str(root)), run="another run")
+    assert not thing.exists()
+
+
+def test_an_entry_of_an_earlier_boot_is_swept(root, thing, monkeypatch):
+    inject(root, thing)
+    monkeypatch.setattr(clock, "boot_id", lambda: "another boot")
+    changed, _ = recover(ledger.Ledger(str(root)), run="run-9")
+    assert changed and not thing.exists()
+
+
+def test_killing_what_the_timer_sleeps_with_does_not_fire_it_early(root, thing):
+    fault = inject(root, thing, duration=2)["fault"]
+    watcher = watcher_of(fault)
+    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(watcher)], capture_output=True, text=True, check=True).stdout.split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    time.sleep(0.5)
+    assert thing.exists() and alive(watcher)
+    wait_until(lambda: not thing.exists(), 3)
+
+
+def test_recovering_early_leaves_no_timer_behind(root, thing):
+    watcher = watcher_of(inject(root, thing)["fault"])
+    end(root, thing)
+    wait_until(lambda: not alive(watcher), 2)
+
+
+def test_a_stale_timer_does_nothing_to_a_newer_fault_on_the_claim(root, thing):
+    with open(inject(root, thing)["fault"]["way_back"]) as source:
+        stale = source.read()
+    end(root, thing)
+    inject(root, thing, run="run-2")
+    assert by_hand("-c", stale, "sh", "timer").returncode == 0 and thing.exists()
+
+
+def test_the_way_back_waits_for_a_running_injection_which_stops_when_its_time_is_over(root, thing):
+    with pytest.raises(Refused, match="no answer within|time was over"):
+        inject(root, thing, duration=1, inject=[["touch", str(thing)], ["sleep", "1.5"], ["touch", str(thing)]])
+    assert not thing.exists() and in_place(root) == []
+
+
+def test_by_hand_it_says_what_it_did_and_is_safe_twice(root, thing):
+    way_back = inject(root, thing)["fault"]["way_back"]
+    with open(way_back) as source:
+        text = source.read()
+    told = by_hand(way_back, "state")
+    assert told.returncode == 0 and "still in place" in told.stdout
+    first = by_hand(way_back)
+    assert first.returncode == 0 and "put back" in first.stdout and not thing.exists()
+    twice = by_hand("-c", text)
+    assert twice.returncode == 0 and "has ended" in twice.stdout
+
+
+def test_a_failing_way_back_keeps_the_record_says_what_is_wrong_and_is_tried_again(root, thing, tmp_path):
+    gate = tmp_path / "gate"
+    fault = inject(root, thing, duration=1, settle=0, revert=[["false"], ["sh", str(gate)]])["fault"]
+    time.sleep(1.3)
+    done = by_hand(fault["way_back"])
+    assert done.returncode == 1 and "still in place" in done.stderr and "step failed (1): " in done.stderr
+    assert thing.exists() and os.path.exists(fault["way_back"])
+    gate.write_text("rm -f %s\n" % thing)
+    wait_until(lambda: not thing.exists() and in_place(root) == [], 8)
+
+
+def test_a_question_that_cannot_be_asked_is_not_taken_for_restored(root, thing, tmp_path):
+    fault = inject(root, thing)["fault"]
+    thing.unlink()
+    thing.parent.rename(tmp_path / "elsewhere")
+    done = by_hand(fault["way_back"])
+    assert done.returncode == 1 and os.path.exists(fault["way_back"])
+    (tmp_path / "elsewhere").rename(thing.parent)
+
+
+def test_no_secret_is_in_the_ledger_and_nobody_else_can_read_it(root, thing):
+    folder = os.path.dirname(inject(root, thing)["fault"]["way_back"])
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "rb") as source:
+            assert b"hunter2" not in source.read()
+        assert stat.S_IMODE(os.stat(os.path.join(folder, name)).st_mode) & 0o077 == 0
+    for path in (str(root), str(root / "faults"), folder):
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
+
+
+def test_a_ledger_that_others_could_write_to_is_refused(root, thing):
+    root.mkdir()
+    root.chmod(0o777)
+    with pytest.raises(ledger.LedgerError, match="nobody else can write to"):
+        inject(root, thing)
+    root.chmod(0o700)
+
+
+def test_an_unwritable_ledger_refuses_before_anything_is_touched(tmp_path, thing):
+    blocked = tmp_path / "file-in-the-way"
+    blocked.write_text("")
+    with pytest.raises(ledger.LedgerError, match="cannot be written"):
+        inject(blocked, thing)
+    assert not thing.exists()
+
+
+CLAIMS = ["a/b", "a-b", "a%2Fb", ".", "..", "../../etc", "a b", "a\nb", "é", "x" * 300, "x" * 301, "'; rm -rf /; '", "{{ 1 }}", "A/B"]
+
+
+def test_claims_are_safe_folder_names_and_never_collide():
+    names = [ledger.folder_name(claim) for claim in CLAIMS]
+    assert len(set(names)) == len(CLAIMS)
+    for name in names:
+        assert "/" not in name and not name.startswith(".") and name.isprintable() and len(name.encode()) < 255
+
+
+@pytest.mark.parametrize("text", ["it's", 'a "b"', "$(touch pwned)", "a\nfalse", "`id`", "st*r", "ünïcode", "{{ 7 * 7 }}", "a&b;c|d", "-rf"])
+def test_free_text_stays_data_in_the_way_back(root, tmp_path, text):
+    folder = tmp_path / "things"
+    folder.mkdir()
+    thing = folder / text.replace("*", "")
+    inject(root, thing, run=text)
+    assert thing.exists()
+    assert recover(ledger.Ledger(str(root)), run=text)[1]["restored"] and not thing.exists()
+
+
+def test_the_record_is_readable_json_with_the_plan(root, thing):
+    with open(os.path.join(os.path.dirname(inject(root, thing)["fault"]["way_back"]), "fault.json")) as source:
+        record = json.load(source)
+    assert record["claim"] == "file/%s" % thing and record["inject"] == ["touch %s" % thing] and record["run"] == "run-1"
+    assert record["boot_id"] == clock.boot_id() and record["begin"] and record["before"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount a small file system")
+    path = tmp_path / "small"
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k,mode=700", "tmpfs", str(path)], check=True)
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def test_a_full_disk_cannot_stop_the_way_back(small_disk, thing):
+    fault = inject(small_disk / "ledger", thing)["fault"]
+    with open(small_disk / "filler", "wb", buffering=0) as filler, pytest.raises(OSError):
+        while True:
+            filler.write(b"x" * 4096)
+    done = by_hand(fault["way_back"])
+    assert done.returncode == 0 and not thing.exists()
+    assert ledger.Ledger(str(small_disk / "ledger")).history()[0]["ended_by"] == "hand"
+
+
+def test_on_a_read_only_ledger_the_thing_is_put_back_and_the_record_is_said_to_stay(small_disk, thing):
+    fault = inject(small_disk / "ledger", thing)["fault"]
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    done = by_hand(fault["way_back"])
+    assert done.returncode == 3 and "cannot be moved away" in done.stderr and not thing.exists()
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    assert recover(ledger.Ledger(str(small_disk / "ledger")), run="run-1")[1]["restored"]
+
+
+def test_the_history_is_kept_short(root, thing, monkeypatch):
+    monkeypatch.setattr(ledger, "KEEP_ENDED", 3)
+    for number in range(6):
+        inject(root, thing, run="run-%s" % number)
+        end(root, thing, run="run-%s" % number)
+    assert len(ledger.Ledger(str(root)).history()) <= 4
+
+
+def test_starts_at_waits_for_the_instant_and_counts_from_it(root, thing):
+    instant = clock.at_uptime(clock.uptime() + 100)
+    fault = inject(root, thing, starts_at=clock.iso(instant), duration=5)["fault"]
+    assert -0.05 < (clock.parse(fault["begin"]) - instant).total_seconds() < 0.5
+    assert abs((clock.parse(fault["ends"]) - instant).total_seconds() - 5) < 0.2
+
+
+def test_a_thing_changed_meanwhile_by_others_is_told_and_one_of_ours_is_residue():
+    from ansible_collections.gameday.chaos.plugins.module_utils import recovery
+
+    record = {"claim": "container/db", "areas": {"containers": ["db"]}, "containers_command": ["docker"],
+              "before": {"containers": {"db": "1 running", "web": "2 running", "gone": "3 running"}}}
+    pictures = {"containers": {"db": "1 exited", "web": "2 exited"}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recovery.fingerprint, "take", lambda areas, command: pictures)
+        residue, notes = recovery.proof([record])
+    assert residue == ["container/db: containers db: 1 running before, 1 exited now"]
+    assert len(notes) == 2 and "web" in " ".join(notes)
