@@ -1,0 +1,82 @@
+# Every target sets up what it needs. The first run of `make test` builds images and environments; later ones find them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+EXPERIMENT ?= database_failure
+VENV := .venv
+PLAYBOOK := $(VENV)/bin/ansible-playbook
+PYTEST := $(VENV)/bin/python -m pytest
+VOICEASSIST := roles/voiceassist/files/voiceassist
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# Ansible refuses to start in a locale that is not UTF-8.
+ifeq (,$(filter %UTF-8 %utf8,$(LC_ALL)))
+export LC_ALL := C.UTF-8
+endif
+
+.PHONY: help
+help: ## This list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+
+$(VENV)/.controller: requirements.txt
+	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || tests/lab/venv $(VENV)
+	@echo "Installing what the controller needs"
+	@$(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.development: requirements-dev.txt $(VENV)/.controller
+	@echo "Installing what the tests need"
+	@$(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/.controller ## Start the demo system and break it: EXPERIMENT=database_failure, FRAGILE=1 or FRAGILE=reconnect
+	@$(VOICEASSIST) up $(if $(FRAGILE),--fragile $(if $(filter 1,$(FRAGILE)),error,$(FRAGILE)))
+	@$(PLAYBOOK) -i inventories/demo playbooks/$(EXPERIMENT).yml
+
+.PHONY: demo-down
+demo-down: ## Stop everything the demo started
+	@$(VOICEASSIST) down
+
+.PHONY: test
+test: lint sanity ## Everything: lint, sanity, then unit, integration, crash and molecule in one run of pytest
+	@tests/lab/packages || [ -z "$(CI)" ]
+	$(PYTEST) tests/unit tests/integration tests/crash
+
+.PHONY: lint
+lint: $(VENV)/.development ## ruff, yamllint, ansible-lint
+	@failed=0; for check in "ruff check ." "yamllint --strict ." "ansible-lint --strict"; do echo "$$check"; $$check || failed=1; done; exit $$failed
+
+.PHONY: sanity
+sanity: $(VENV)/.development ## ansible-test sanity; and the oldest Python of a managed host
+	tests/sanity
+
+.PHONY: unit
+unit: $(VENV)/.development ## Unit tests
+	$(PYTEST) tests/unit
+
+.PHONY: integration
+integration: $(VENV)/.development ## Against a real Docker engine, and over ssh to three and more hosts
+	@tests/lab/packages || [ -z "$(CI)" ]
+	$(PYTEST) tests/integration
+
+.PHONY: crash
+crash: $(VENV)/.development ## Controller, module, timer and connection killed in the middle
+	@tests/lab/packages || [ -z "$(CI)" ]
+	$(PYTEST) tests/crash
+
+.PHONY: molecule
+molecule: $(VENV)/.development ## Every molecule scenario of every role
+	@tests/lab/packages || [ -z "$(CI)" ]
+	$(PYTEST) tests/integration/test_molecule.py
+
+.PHONY: bench
+bench: $(VENV)/.development ## What faults and probes cost, as a table
+	@tests/lab/packages || [ -z "$(CI)" ]
+	$(PYTEST) tests/bench -s
+
+.PHONY: clean
+clean: ## Remove environments, caches and reports (images and a running demo stay)
+	rm -rf .venv .cache .ansible .hypothesis reports
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,72 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demo system for tests: in containers, or as processes on ports of its own."""
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+
+import requests
+
+from lab.hosts import LabError
+from lab.playbook import ROOT
+
+
+def wait_until_healthy(url, seconds=30):
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            answer = requests.get(f"{url}/health", timeout=2)
+            if answer.status_code == 200:
+                return
+            last = f"{answer.status_code} {answer.text.strip()}"
+        except requests.RequestException as error:
+            last = str(error)
+        if time.monotonic() > deadline:
+            raise LabError(f"{url}/health is not healthy after {seconds} s: {last}")
+        time.sleep(0.05)
+
+
+class InContainers:
+    """`postgres`, `redis` and `api` are containers of the Docker SDK; `url` is the API's, `address` gives a container's."""
+
+    def __init__(self, containers, image, fragile=""):
+        self.postgres = containers("postgres", image, "postgres")
+        self.redis = containers("redis", image, "redis")
+        self.api = containers("api", image, "api", environment={"VOICEASSIST_FRAGILE": fragile})
+        self.address = containers.address
+        self.url = f"http://{self.address(self.api)}:8080"
+        wait_until_healthy(self.url)
+
+
+class AsProcesses:
+    """`url`, `pid_files`, `log` and so on: everything that `voiceassist status --json` tells is an attribute."""
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def call(self, *arguments):
+        script = ROOT / "roles/voiceassist/files/voiceassist"
+        command = [sys.executable, str(script), arguments[0], "--directory", self.directory, *arguments[1:]]
+        ran = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if ran.returncode:
+            raise LabError((ran.stderr or ran.stdout).strip())
+        return ran.stdout
+
+    def up(self, fragile=""):
+        """Start what does not run. Again with `fragile` "error" or "reconnect", and without, to switch."""
+        ports = getattr(self, "ports", None) or dict(zip(("api", "database", "cache"), free_ports(3), strict=True))
+        self.call("up", "--fragile", fragile, *(f"--{name}-port={port}" for name, port in ports.items()))
+        self.__dict__.update(json.loads(self.call("status", "--json")))
+        self.ports = ports
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
