@@ -74,7 +74,7 @@ molecule: $(VENV)/.development ## Every molecule scenario of every role
 .PHONY: bench
 bench: $(VENV)/.development ## What faults and probes cost, as a table
 	@tests/lab/packages || [ -z "$(CI)" ]
-	$(PYTEST) tests/bench -s
+	$(VENV)/bin/python tests/bench/bench.py
 
 .PHONY: clean
 clean: ## Remove environments, caches and reports (images and a running demo stay)

@@ -114,6 +114,12 @@ def as_plays(playbook):
     return [{"name": "Test", "hosts": "all", "gather_facts": False, "tasks": data}]
 
 
+def as_a_terminal_starts_it():
+    """A shell's background job ignores SIGINT, and nohup SIGHUP; inherited, a test that sends one would see nothing happen."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Runner:
     """Starts playbooks, and ends at the end what still runs. See `start` for the arguments."""
 
@@ -146,6 +152,7 @@ class Runner:
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,
+                preexec_fn=as_a_terminal_starts_it,
             )
         run = Run(process, folder)
         self.runs.append(run)

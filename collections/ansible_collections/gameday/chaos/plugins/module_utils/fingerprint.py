@@ -30,7 +30,7 @@ def services():
 
 def processes():
     """Only the frozen ones: that is what a fault leaves behind in a process that lives."""
-    return {found.short: "frozen" for found in process.every() if found.state == "T"}
+    return {found.short: "frozen" for found in process.every(state="T")}
 
 
 def mounts():

@@ -94,13 +94,19 @@ def validate_tls(arguments):
         if not os.path.isfile(arguments[option]) or not os.access(arguments[option], os.R_OK):
             raise BadArgument("%s: there is no file %s on this host that this user can read" % (option, arguments[option]))
     try:
-        tls_context(*tls_options(arguments))
+        if given or may_need_tls(arguments):
+            tls_context(*tls_options(arguments))
     except (OSError, ValueError) as error:
         raise BadArgument("%s: cannot be used (give PEM files, the key without a passphrase): %s" % (", ".join(given), error)) from None
 
 
 def masked(url):
     return re.sub(r"^(\w+:/*)?[^/?#\s]*@", r"\1***@", str(url))
+
+
+def may_need_tls(arguments):
+    """Reading the authorities to trust takes longer than most requests."""
+    return arguments["follow_redirects"] or arguments["url"].lower().startswith("https:")
 
 
 def tls_options(arguments):
@@ -134,9 +140,16 @@ class Redirect(urllib.request.HTTPRedirectHandler):
 
 
 @functools.lru_cache(maxsize=None)
-def opener(follow_redirects, *tls):
-    redirect = Redirect() if follow_redirects else NoRedirect()
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls_context(*tls)), redirect)
+def opener(with_tls, follow_redirects, *tls):
+    """Not build_opener: that one uses proxies, follows redirects to other protocols, and always reads the authorities to trust."""
+    handlers = [urllib.request.HTTPHandler(), urllib.request.HTTPErrorProcessor(), urllib.request.HTTPDefaultErrorHandler(),
+                urllib.request.UnknownHandler(), Redirect() if follow_redirects else NoRedirect()]
+    if with_tls:
+        handlers.append(urllib.request.HTTPSHandler(context=tls_context(*tls)))
+    director = urllib.request.OpenerDirector()
+    for handler in handlers:
+        director.add_handler(handler)
+    return director
 
 
 def request_for(arguments):
@@ -166,7 +179,7 @@ def measure(arguments):
     seen = {"url": masked(arguments["url"]), "status": None, "error": None, "body": "", "bytes": 0, "content_type": None}
     try:
         try:
-            ask = opener(arguments["follow_redirects"], *tls_options(arguments)).open
+            ask = opener(may_need_tls(arguments), arguments["follow_redirects"], *tls_options(arguments)).open
             answer = ask(request_for(arguments), timeout=arguments["timeout"])
         except urllib.error.HTTPError as error:
             answer = error

@@ -31,6 +31,8 @@ def source(arguments):
 
 
 def validate(arguments):
+    if not any(arguments[name] for name in ("path", "container", "unit")):
+        raise BadArgument("path, container, unit: give a value for one of them")
     if arguments["pattern"] is not None:
         expression("pattern", arguments["pattern"])
     if arguments["minimum"] < 1:

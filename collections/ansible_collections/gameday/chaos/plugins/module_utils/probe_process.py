@@ -22,6 +22,8 @@ OPTIONS = {
 
 
 def validate(arguments):
+    if not any(arguments[name] for name in SELECTORS):  # given, but as null or as nothing: that would be every process
+        raise BadArgument("%s: give a value for at least one of them" % ", ".join(SELECTORS))
     if arguments["pattern"] is not None:
         expression("pattern", arguments["pattern"])
     if arguments["maximum"] is not None and arguments["maximum"] < arguments["minimum"]:

@@ -38,27 +38,27 @@ class Process:
         return "%s (pid %s: %s)" % (self.name, self.pid, self.words)
 
 
-def look_at(pid):
-    """The process of this pid, or None when there is none that lives (a zombie does not)."""
+def look_at(pid, wanted=None):
+    """The process of this pid, or None when there is none that lives (a zombie does not), or it is in another state than the wanted one."""
     folder = "/proc/%s" % pid
     try:
         with open(folder + "/stat", "rb") as source:
             head, _, tail = source.read().rpartition(b")")
         fields = tail.split()
+        state = fields[0].decode()
+        if state in "ZXx" or wanted not in (None, state):
+            return None
         with open(folder + "/cmdline", "rb") as source:
             command = source.read()
         user = os.stat(folder).st_uid
     except (OSError, ValueError):
         return None
-    state = fields[0].decode()
-    if state in "ZXx":
-        return None
     name = head.partition(b"(")[2].decode("utf-8", "surrogateescape")
     return Process(pid=int(pid), parent=int(fields[1]), start=int(fields[19]), state=state, name=name, command=command, user=user)
 
 
-def every():
-    found = (look_at(entry) for entry in os.listdir("/proc") if entry.isdigit())
+def every(state=None):
+    found = (look_at(entry, state) for entry in os.listdir("/proc") if entry.isdigit())
     return [one for one in found if one]
 
 

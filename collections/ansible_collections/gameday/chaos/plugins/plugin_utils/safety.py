@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import datetime
 import math
-from datetime import datetime, time, timezone
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+import re
+import zoneinfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class Unsafe(Exception):
@@ -22,18 +24,18 @@ def check_hosts(count, limit):
     number, known = str(limit).strip(), count["inventory"]
     try:
         allowed = max(1, math.floor(known * float(number[:-1]) / 100)) if number.endswith("%") else int(number)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Unsafe("experiment_maximum_hosts: %r is neither a number nor a percentage such as 25%%" % limit) from None
     if count["play"] > allowed:
-        raise Unsafe("experiment_maximum_hosts: the play has %s hosts, and at most %s (%s) may take part. Narrow it with --limit, or raise the limit"
-                     % (count["play"], allowed, limit))
+        raise Unsafe("experiment_maximum_hosts: the play has %s hosts, and at most %s (%s) may take part. "
+                     "Narrow it with --limit, or raise the limit" % (count["play"], allowed, limit))
 
 
 def check_window(windows, now=None):
     """Each window is {days: [mon, ...], from: "09:00", until: "17:00", timezone: Europe/Oslo}; one that applies now is enough."""
     if not windows:
         return
-    now = now or datetime.now(timezone.utc)
+    now = now or datetime.datetime.now(datetime.UTC)
     if not any(is_open(window, now) for window in windows):
         raise Unsafe("experiment_windows: it is %s, outside of every window in which experiments are allowed: %s"
                      % (now.isoformat(timespec="minutes"), "; ".join(words(window) for window in windows)))
@@ -41,21 +43,34 @@ def check_window(windows, now=None):
 
 def is_open(window, now):
     try:
-        local = now.astimezone(ZoneInfo(window.get("timezone", "UTC")))
-        begin, end = time.fromisoformat(str(window.get("from", "00:00"))), time.fromisoformat(str(window.get("until", "23:59:59")))
-        days = [str(day).lower()[:3] for day in window.get("days", DAYS)]
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise Unsafe("experiment_windows: %s cannot be read: %s. Give days (mon..sun), from and until (HH:MM, in quotes), timezone (Europe/Oslo)"
-                     % (window, error)) from None
-    unknown = sorted(set(days) - set(DAYS))
-    if unknown:
-        raise Unsafe("experiment_windows: %s is no day; give mon, tue, wed, thu, fri, sat, sun" % ", ".join(unknown))
+        local = now.astimezone(zoneinfo.ZoneInfo(window.get("timezone", "UTC")))
+        begin, end = time_of_day(window.get("from", "00:00")), time_of_day(window.get("until", "23:59:59"))
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:
+        raise Unsafe("experiment_windows: %s cannot be read: %s. Give days (mon..sun), from and until (HH:MM, in quotes), "
+                     "timezone (Europe/Oslo)" % (window, error)) from None
+    days = days_of(window)
     today, yesterday = DAYS[local.weekday()] in days, DAYS[local.weekday() - 1] in days
     if begin <= end:
         return today and begin <= local.time() <= end
     return today and local.time() >= begin or yesterday and local.time() <= end
 
 
+def time_of_day(text):
+    """YAML reads 17:00 without quotes as the number 1020, which must not become 10:20."""
+    if not re.fullmatch(r"\d\d?:\d\d(:\d\d)?", str(text)):
+        raise ValueError("%r is no time of day" % (text,))
+    return datetime.time(*(int(part) for part in text.split(":")))
+
+
+def days_of(window):
+    days = window.get("days") or DAYS
+    days = [str(day).strip().lower() for day in (days if isinstance(days, (list, tuple)) else [days])]
+    unknown = sorted(set(days) - set(DAYS) - set(DAY_NAMES))
+    if unknown:
+        raise Unsafe("experiment_windows: %s is no day; give a list of mon, tue, wed, thu, fri, sat, sun" % ", ".join(unknown))
+    return [day[:3] for day in days]
+
+
 def words(window):
-    return "%s %s-%s %s" % (",".join(window.get("days", ["every day"])), window.get("from", "00:00"), window.get("until", "24:00"),
-                            window.get("timezone", "UTC"))
+    days = ",".join(days_of(window)) if window.get("days") else "every day"
+    return "%s %s-%s %s" % (days, window.get("from", "00:00"), window.get("until", "24:00"), window.get("timezone", "UTC"))

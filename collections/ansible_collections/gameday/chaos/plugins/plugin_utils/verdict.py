@@ -15,11 +15,14 @@ def of_host(phases, unsteady, injected_anywhere, observed_anywhere):
     C(unsteady) says in words why nothing was injected, if so; the last two tell whether any host had a fault with a measured effect,
     and whether any had probes of the steady state.
     """
-    own = steady(phases.get("before"))
+    before = phases.get("before") or {}
+    own = steady(before)
     if own is not None and own.get("met") is not True:
         return "errored", "not steady before, nothing was injected: %s" % reasons(own)
-    if unsteady:
-        return "errored", "nothing was injected, since %s" % unsteady
+    if own is None and before and not before.get("skipped"):
+        return "errored", "the steady state before could not be measured, nothing was injected: %s" % (before.get("msg") or "it failed")
+    if unsteady or phases.get("injected") is False:
+        return "errored", "nothing was injected, since %s" % (unsteady or "another host was not ready")
     recovery = (phases.get("recover") or {}).get("recovery")
     if not recovery or not recovery["restored"]:
         left = recovery["residue"] if recovery else [(phases.get("recover") or {}).get("msg") or "recover did not run"]
@@ -34,6 +37,9 @@ def of_host(phases, unsteady, injected_anywhere, observed_anywhere):
         return failed
     if after is not None and after.get("met") is None:
         return "inconclusive", "whether it is steady again cannot be told: %s" % reasons(after)
+    if after is None and own is not None:
+        why = (phases.get("after") or {}).get("msg") or "it was skipped"
+        return "inconclusive", "whether it is steady again was not measured: %s" % why
     return of_faults(recovery["faults"], injected_anywhere, observed_anywhere)
 
 
@@ -43,6 +49,9 @@ def of_faults(faults, injected_anywhere, observed_anywhere):
         return "inconclusive", "no host has probes of the steady state (experiment_steady_state), so nobody watched"
     if not injected_anywhere:
         return "inconclusive", "no fault was injected on any host, so nothing was tried"
+    idle = sorted({fault["claim"] for fault in faults} - {fault["claim"] for fault in faults if fault.get("verified")})
+    if idle:
+        return "inconclusive", "%s had no measured effect" % ", ".join(idle)
     early = [fault["claim"] for fault in faults if fault.get("ended_by") in ("timer", "sweep")]
     if early:
         return "inconclusive", "%s was over before the method was; give it a longer duration" % ", ".join(early)
@@ -59,8 +68,8 @@ def of_failure(failure):
         seen = seen or (item.get("failed") and (item.get("steady_state") or item.get("observation")))
     if not seen:
         return "errored", "%s: %s" % (failure.get("task"), result.get("msg") or "failed")
-    verdict = "deviated" if seen.get("met") is False else "inconclusive"
-    return verdict, "%s: %s" % (failure.get("task"), reasons(seen))
+    why = reasons(seen) if seen.get("reasons") else result.get("msg") or "it failed by what the author demands of it"
+    return "inconclusive" if seen.get("met") is None else "deviated", "%s: %s" % (failure.get("task"), why)
 
 
 def steady(result):
@@ -88,8 +97,9 @@ def timings(phases_by_host):
     """
     faults = [fault for phases in phases_by_host for fault in ((phases.get("recover") or {}).get("recovery") or {}).get("faults") or ()]
     begin = min((instant(fault["begin"]) for fault in faults if fault.get("begin")), default=None)
-    end = max((instant(fault["end"]) for fault in faults if fault.get("end")), default=None)
-    stable = max((moment_met(steady(phases.get("after"))) for phases in phases_by_host if moment_met(steady(phases.get("after")))), default=None)
+    end = last(instant(fault["end"]) if fault.get("end") else None for fault in faults)
+    stable = last(moment_met(steady(phases.get("after"))) for phases in phases_by_host
+                  if steady(phases.get("before")) or steady(phases.get("after")))
     signs = [sign for sign in (first_sign(phases.get("impact")) for phases in phases_by_host) if sign is not None]
     return {
         "impact": apart(begin, min((sign for sign in signs if begin is not None and sign >= begin), default=None)),
@@ -97,6 +107,12 @@ def timings(phases_by_host):
         "recovery": apart(end, stable),
         "outage": apart(begin, stable),
     }
+
+
+def last(moments):
+    """The last of them; None where there is none, or where one has not come."""
+    known = list(moments)
+    return max(known) if known and None not in known else None
 
 
 def instant(text):

@@ -8,7 +8,8 @@ short_description: Does a registered result say that the system is steady?
 version_added: 0.1.0
 author: Gameday (@gameday)
 description:
-  - True for a result of M(gameday.chaos.steady_state) that is met, and for one that was skipped, because a host without probes has nothing to say.
+  - True for a result of M(gameday.chaos.steady_state) that is met, and for one that was skipped, because a host without probes has
+    nothing to say.
 options:
   _input:
     description: A registered result.
