@@ -88,8 +88,8 @@ def system():
 
 
 def wanted():
-    """Names what must be installed: the pinned versions, for this Python."""
-    digest = hashlib.sha256(sys.implementation.cache_tag.encode())
+    """Names what must be installed: the pinned versions, for this Python to the patch, since what they need differs by that."""
+    digest = hashlib.sha256(sys.version.encode())
     for name in ("servers.txt", "libraries.txt"):
         with open(os.path.join(HERE, name), "rb") as file:
             digest.update(file.read())

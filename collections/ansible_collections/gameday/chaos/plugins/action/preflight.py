@@ -40,21 +40,27 @@ class ActionModule(ActionBase):
         problem = (
             self.method_problem(arguments["method"])
             or self.safety_problem(arguments, hosts, task_vars)
-            or (held and "the fault %s of run %s is still in place on this host until %s at the latest: one experiment at a time. "
-                "End it with the module recover (claim: %s), or wait" % (held[0]["claim"], held[0]["run"], held[0]["ends"], held[0]["claim"]))
+            or (held and self.held_problem(held[0]))
         )
-        if problem:
-            return {"failed": True, "msg": "%s. Nothing was touched" % problem}
         experiment = {key: arguments[key] for key in ("title", "description", "name", "run", "steady_state", "method", "recovery", "tags")}
         experiment["hosts"] = hosts
         experiment["method"] = os.path.relpath(arguments["method"]) if os.path.isabs(arguments["method"]) else arguments["method"]
+        if problem:
+            return {"failed": True, "msg": "%s. Nothing was touched" % problem, "experiment": experiment}
         return {"changed": False, "experiment": experiment}
+
+    @staticmethod
+    def held_problem(fault):
+        if fault.get("overdue"):
+            return ("the fault %s of run %s is still in place on this host although its time was over at %s, and could not be put back; "
+                    "run %s there to see why" % (fault["claim"], fault["run"], fault["ends"], fault.get("way_back")))
+        return ("the fault %s of run %s is still in place on this host until %s at the latest: one experiment at a time. "
+                "End it with the module recover (claim: %s), or wait" % (fault["claim"], fault["run"], fault["ends"], fault["claim"]))
 
     @staticmethod
     def safety_problem(arguments, hosts, task_vars):
         try:
-            known = [host for host in task_vars["groups"]["all"]]
-            safety.check_hosts({"play": len(hosts), "inventory": len(known)}, arguments["maximum_hosts"])
+            safety.check_hosts({"play": len(hosts), "inventory": len(task_vars["groups"]["all"])}, arguments["maximum_hosts"])
             safety.check_window(arguments["windows"])
         except safety.Unsafe as error:
             return str(error)

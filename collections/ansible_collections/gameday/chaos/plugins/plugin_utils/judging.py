@@ -1,0 +1,236 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the events of an experiment amount to: its faults with their true begin and end, what was found, the verdict, the timings."""
+
+from __future__ import annotations
+
+import datetime
+
+from ansible_collections.gameday.chaos.plugins.plugin_utils.chronicle import place, recovery_in, still_there
+
+# From good to bad: the verdict is the worst of what was found.
+VERDICTS = ("passed", "inconclusive", "deviated", "errored", "not_restored")
+FAULT_KEYS = ("id", "kind", "claim", "target", "action", "run", "state", "duration", "armed", "begin", "ends", "end", "ended_by",
+              "verified", "effect", "timer", "inject", "revert", "way_back")
+
+
+def worst(verdicts, default="passed"):
+    known = [verdict for verdict in verdicts if verdict in VERDICTS]
+    return max(known, key=VERDICTS.index, default=default)
+
+
+def instant(text):
+    try:
+        moment = datetime.datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+
+
+def seconds_between(start, end):
+    start, end = instant(start), instant(end)
+    return None if start is None or end is None else round((end - start).total_seconds(), 6)
+
+
+def after(start, seconds):
+    moment = instant(start)
+    return start if moment is None else (moment + datetime.timedelta(seconds=seconds)).isoformat(timespec="microseconds")
+
+
+class Record:
+    """The events of one experiment, sorted once: a hundred hosts have many."""
+
+    def __init__(self, events):
+        self.begin, self.last = events[0], events[-1]
+        self.results = [event for event in events if event["what"] == "result"]
+        self.shapes, self.of_host, started = {}, {}, {}
+        for event in events:
+            if event["what"] == "started":
+                started[event["host"], event["uuid"]] = event
+            elif event["what"] == "result":
+                started.pop((event["host"], event["uuid"]), None)
+                self.shapes.setdefault(event["shape"], []).append(event)
+                self.of_host.setdefault(event["host"], []).append(event)
+        self.under_way = list(started.values())
+        self.hosts = list(dict.fromkeys(self.begin["hosts"] + list(self.of_host)))
+
+    def shape(self, name, host=None):
+        return [event for event in self.shapes.get(name, ()) if host in (None, event["host"])]
+
+
+def first_line(text):
+    lines = [line.strip() for line in str(text or "").splitlines() if line.strip()]
+    return lines[0] if lines else ""
+
+
+class FaultTable:
+    """The faults of all hosts; what is told later of a fault replaces what was told earlier."""
+
+    def __init__(self, record):
+        self.faults = []
+        check = record.begin["check"]
+        for event in record.results:
+            data, host = event["data"], place(event)
+            if event["shape"] == "fault":
+                self.take(host, data, event["task"])
+            elif recovery_in(event):
+                for fault in recovery_in(event).get("faults") or []:
+                    self.take(host, fault, None)
+                if recovery_in(event)["restored"] and not check:
+                    self.close(host, recovery_in(event).get("at"))
+
+    def take(self, host, told, task):
+        known = self.find(host, told)
+        if known is None:
+            if not told.get("id"):
+                return  # "absent, and always was"
+            known = {"host": host, "task": task}
+            self.faults.append(known)
+        for key in FAULT_KEYS:
+            if told.get(key) is not None or key not in known:
+                known[key] = told.get(key)
+        if not still_there(known):
+            known["way_back"] = None
+        known["seconds"] = seconds_between(known["begin"], known["end"])
+
+    def find(self, host, told):
+        here = [fault for fault in self.faults if fault["host"] == host]
+        if told.get("id"):
+            return next((fault for fault in here if fault["id"] == told["id"]), None)
+        return next((fault for fault in here if fault["claim"] == told.get("claim") and still_there(fault)), None)
+
+    def close(self, host, at):
+        """The host proved that all is as before; a fault whose end was not told has ended all the same."""
+        for fault in self.faults:
+            if fault["host"] == host and still_there(fault):
+                fault.update(state="absent", end=at, way_back=None, seconds=seconds_between(fault["begin"], at))
+
+    @property
+    def in_place(self):
+        return [fault for fault in self.faults if still_there(fault)]
+
+
+TIMINGS = ("impact", "detection", "recovery", "outage")
+RECOVERY = "putting it back"
+NOT_STEADY = "not steady before anything was broken"
+
+
+def finding(verdict, host, subject, reasons, event):
+    reasons = [str(reason) for reason in reasons if reason]
+    return {"verdict": verdict, "host": host, "what": subject or event["task"], "reasons": reasons, "at": event["at"]}
+
+
+def state_subject(state):
+    return state.get("title") or ", ".join(str(probe.get("name") or probe.get("kind")) for probe in state.get("probes") or [])
+
+
+def state_reasons(state):
+    return list(state.get("reasons") or []) or [reason for probe in state.get("probes") or [] for reason in probe.get("reasons") or []]
+
+
+def findings(record, table):
+    """All that speaks against 'passed', as a list of {verdict, host, what, reasons, at}."""
+    found, check = [], record.begin["check"]
+    last_state, last_recovery = {}, {}
+    for event in record.results:
+        shape, data, host = event["shape"], event["data"], event["host"]
+        if event["ignored"] or event["status"] == "skipped":
+            continue
+        if event["status"] == "unreachable":
+            found.append(finding("errored", host, event["task"], [f"unreachable: {first_line(event['msg'])}"], event))
+        elif shape == "steady_state":
+            last_state[host, state_subject(data), data.get("use"), event["stage"]] = event
+        elif shape == "recovery":
+            last_recovery[place(event)] = event
+        elif shape == "observation" and event["status"] == "failed":
+            found.append(judged(event, data.get("name"), data.get("reasons") or []))
+        elif shape == "fault" and event["status"] == "failed":
+            found.append(finding("errored", host, event["task"], [first_line(event["msg"]) or "not injected"], event))
+        elif shape == "fault" and still_there(data) and not data.get("verified"):
+            found.append(finding("inconclusive", host, data["claim"], ["the fault has no measured effect"], event))
+        elif event["status"] == "failed" and shape not in ("verdict", "recovery") and event["section"] != "evidence":
+            found.append(finding("errored", host, event["task"], [first_line(event["msg"]) or "failed"], event))
+    for event in last_state.values():
+        counts = event["status"] == "failed" or (event["by_role"] and event["section"] in ("before", "after"))
+        if event["data"]["met"] is not True and counts:
+            subject = state_subject(event["data"]) if event["stage"] == "during" else "steady state"
+            found.append(judged(event, subject, state_reasons(event["data"])))
+    for host, event in last_recovery.items():
+        if not event["data"]["restored"] and not check:
+            residue = event["data"].get("residue") or [first_line(event["msg"])]
+            found.append(finding("not_restored", host, RECOVERY, residue, event))
+    told = {one["host"] for one in found if one["verdict"] == "not_restored"}
+    for fault in table.in_place:
+        if fault["host"] not in told and not check:
+            words = f"still in place; its own timer ends it by {whole_second(fault['ends'])}"
+            found.append({"verdict": "not_restored", "host": fault["host"], "what": fault["claim"], "reasons": [words],
+                          "at": fault["begin"] or fault["armed"]})
+    return found
+
+
+def judged(event, subject, reasons):
+    if event["stage"] == "before":
+        verdict, reasons = "errored", [NOT_STEADY] + reasons
+    else:
+        verdict = "deviated" if event["data"]["met"] is False else "inconclusive"
+    return finding(verdict, event["host"], subject, reasons or [first_line(event["msg"])], event)
+
+
+def one_line(found, several_hosts):
+    """The first finding of the worst kind, in one line."""
+    verdict = worst(one["verdict"] for one in found)
+    first = next((one for one in found if one["verdict"] == verdict), None)
+    if first is None:
+        return "everything was as expected"
+    host = f"{first['host']}: " if several_hosts else ""
+    return f"{host}{in_words(first)}"
+
+
+def in_words(found):
+    """Residue names its fault itself."""
+    reasons = "; ".join(found["reasons"])
+    return reasons if found["what"] == RECOVERY else f"{found['what']}: {reasons}"
+
+
+def whole_second(text):
+    moment = instant(text)
+    return f"{moment.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else str(text)
+
+
+def timings(record, table):
+    """The timings of the verdict, which looked at all hosts; without one, those that can be told from the events."""
+    told = [event["data"].get("timings") or {} for event in record.shape("verdict")]
+    if told:
+        return {name: max((one[name] for one in told if one.get(name) is not None), default=None) for name in TIMINGS}
+    return timings_of(record, table, None)
+
+
+def timings_of(record, table, host):
+    """
+    For one host, or the worst of all, in seconds and null where unknown: impact (the effect of the fault to the first bad answer),
+    detection (only a verdict may know), recovery (all put back to steady again), outage (the effect of the fault to steady again).
+    """
+    faults = [fault for fault in table.faults if fault["begin"]]
+    faults = [fault for fault in faults if fault["host"] == host] or faults
+    begin, end = min((fault["begin"] for fault in faults), default=None), last(fault["end"] for fault in faults)
+    bad, steady = [], {}
+    for event in record.shape("steady_state", host):
+        state = event["data"]
+        windows = [probe["window"] for probe in state.get("probes") or [] if probe.get("window")]
+        bad += [window["first_bad"] for window in windows if window.get("first_bad")]
+        if event["stage"] == "after" and state.get("use") == "within":
+            took = state.get("recovery_seconds") if state["met"] else None
+            steady[event["host"], state.get("title")] = None if took is None else after(state["begin"], took)
+    bad, steady = min(bad, default=None), last(steady.values())
+    return {"impact": positive(begin, bad), "detection": None, "recovery": positive(end, steady), "outage": positive(begin, steady)}
+
+
+def last(moments):
+    """The last of them; None where one of them has not come."""
+    known = list(moments)
+    return max(known) if known and None not in known else None
+
+
+def positive(start, end):
+    seconds = seconds_between(start, end)
+    return None if seconds is None else max(seconds, 0.0)
