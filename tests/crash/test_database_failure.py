@@ -14,7 +14,7 @@ import requests
 ROOT = pathlib.Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks/database_failure.yml"
 DURATION = 9
-WATCHING = "keeps answering"
+WATCHING = "keeps answering honestly"
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
 VARIABLES = {
     "database_failure_duration": DURATION,

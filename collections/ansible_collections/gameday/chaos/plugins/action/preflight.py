@@ -9,7 +9,6 @@ import os
 from ansible.errors import AnsibleError
 from ansible.parsing.mod_args import ModuleArgsParser
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.gameday.chaos.plugins.plugin_utils import safety
 
 BLOCKS = ("block", "rescue", "always")

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.gameday.chaos.plugins.plugin_utils import verdict
 
 
@@ -25,13 +24,14 @@ class ActionModule(ActionBase):
         judged = {host: verdict.of_host(one, unsteady, injected, observed) for host, one in phases.items()}
         judged.update((host, ("not_restored" if injected else "errored", "%s was lost (unreachable or failed)" % host)) for host in lost)
         own, reason = judged[task_vars["inventory_hostname"]]
-        overall = verdict.worst([one for one, _ in judged.values()])
+        own_verdicts = {host: one for host, (one, why) in judged.items()}
+        overall = verdict.worst(own_verdicts.values())
         if own == "passed" and overall != "passed":
-            culprit = next(host for host, (one, _) in judged.items() if one == overall)
+            culprit = next(host for host, one in own_verdicts.items() if one == overall)
             reason = "passed here, but %s on %s: %s" % (overall, culprit, judged[culprit][1])
         result = {"verdict": overall, "reason": reason, "host": own, "run": arguments["run"],
-                  "hosts": {host: one for host, (one, _) in judged.items()}, "timings": verdict.timings(list(phases.values())),
-                  "restored": all(one != "not_restored" for one, _ in judged.values())}
+                  "hosts": own_verdicts, "timings": verdict.timings(list(phases.values())),
+                  "restored": "not_restored" not in own_verdicts.values()}
         failed = own != "passed" or not injected
         return {"changed": False, "failed": failed, "msg": "%s: %s" % (own, reason), "verdict": result}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What modules promise of check mode and diff; FAULT for those that change the host, READ for those that only look."""
+    """What modules promise of check mode and diff; CHANGES for those that change the host, LOOKS for those that only look."""
 
-    FAULT = r"""
+    CHANGES = r"""
 attributes:
   check_mode:
     support: full
@@ -16,7 +16,7 @@ attributes:
     description: Shows the commands that inject the fault and those of its way back.
 """
 
-    READ = r"""
+    LOOKS = r"""
 attributes:
   check_mode:
     support: full

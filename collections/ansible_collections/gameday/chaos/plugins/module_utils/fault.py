@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass, field
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint, timer, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Held, Ledger, LedgerError, new_id

@@ -43,7 +43,7 @@ def look_at(pid, wanted=None):
     folder = "/proc/%s" % pid
     try:
         with open(folder + "/stat", "rb") as source:
-            head, _, tail = source.read().rpartition(b")")
+            head, dummy, tail = source.read().rpartition(b")")
         fields = tail.split()
         state = fields[0].decode()
         if state in "ZXx" or wanted not in (None, state):

@@ -25,22 +25,22 @@ def recover(ledger, run=None, claim=None, all=False, by="recover", dry=False):
     due = [(record, by if asked(record) else "sweep") for record in in_place if asked(record) or ledger.is_overdue(record)]
     with ThreadPoolExecutor(max_workers=8) as pool:
         problems = list(pool.map(lambda pair: ledger.put_back(*pair), due))
-    failed = [(record, "%s: %s" % (record["claim"], problem)) for (record, _), problem in zip(due, problems) if problem]
+    failed = [(pair[0], "%s: %s" % (pair[0]["claim"], problem)) for pair, problem in zip(due, problems) if problem]
+    done = [record for (record, who), problem in zip(due, problems) if not problem]
     residue = [words for record, words in failed if asked(record)]
     ended = {record["id"]: record for record in ledger.history()
              if record["run"] == run and not claim and not all and not (run == MANUAL and ledger.is_proved(record))}
-    ended.update((record["id"], record) for (record, _), problem in zip(due, problems) if not problem and asked(record))
+    ended.update((record["id"], record) for record in done if asked(record))
     unproved, notes = proof(ended.values())
     notes += ["of run %s, not this one, and still not put back: %s" % (record["run"], words) for record, words in failed if not asked(record)]
-    notes += ["of run %s, over its time, and swept: %s" % (record["run"], record["claim"])
-              for (record, _), problem in zip(due, problems) if not problem and not asked(record)]
+    notes += ["of run %s, over its time, and swept: %s" % (record["run"], record["claim"]) for record in done if not asked(record)]
     if not unproved:
         for record in ended.values():
             ledger.mark_proved(record)
     residue += unproved
     unreadable = ["%s in the ledger has no readable record" % name for name in ledger.broken_folders()]
     residue, notes = (residue + unreadable, notes) if all else (residue, notes + unreadable)
-    faults = list(ended.values()) + [record for record, _ in failed if asked(record)]
+    faults = list(ended.values()) + [record for record, words in failed if asked(record)]
     return bool(due), {
         "restored": not residue, "run": run, "at": clock.iso(), "residue": residue, "notes": notes,
         "faults": [public(record) for record in sorted(faults, key=lambda one: one["armed"])],

@@ -46,7 +46,7 @@ def watch(probes, during, interval, stop=None):
     """
     count = max(1, int(round(during / interval)))
     limit = max(1, IN_FLIGHT // len(probes))
-    free = [Semaphore(limit) for _ in probes]
+    free = [Semaphore(limit) for probe in probes]
     reason = None
     pool = ThreadPoolExecutor(max_workers=limit * len(probes))
     first, start = clock.now(), time.monotonic()
@@ -56,7 +56,7 @@ def watch(probes, during, interval, stop=None):
         if ahead > 0:
             time.sleep(ahead)
         late = int((time.monotonic() - start) / interval) - tick
-        for _ in range(min(max(late, 0), count - tick - 1)):  # we were not woken in time: those ticks are lost, and said to be
+        for _lost in range(min(max(late, 0), count - tick - 1)):  # we were not woken in time: those ticks are lost, and said to be
             for probe in probes:
                 probe.ticks.append(None)
             tick += 1
@@ -118,8 +118,8 @@ def summary(probe, first, interval):
     def instant(offset):
         return clock.iso(first + timedelta(seconds=offset))
 
-    first_bad = next((at for at, good, _ in known if not good), None)
-    first_good = next((at for at, good, _ in known if good and (first_bad is None or at > first_bad)), None)
+    first_bad = next((at for at, good, took in known if not good), None)
+    first_good = next((at for at, good, took in known if good and (first_bad is None or at > first_bad)), None)
     return {
         "samples": len(probe.ticks), "met": met, "not_met": not_met, "unknown": unknown, "missed": len(probe.ticks) - len(taken),
         "availability": met / (met + not_met) if met + not_met else None, "interval": [round(low, 6), round(high, 6)],

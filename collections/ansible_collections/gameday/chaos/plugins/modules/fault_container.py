@@ -13,7 +13,7 @@ description:
   - The fault holds on to the container's id. A container that somebody removes or replaces meanwhile counts as put back.
 extends_documentation_fragment:
   - gameday.chaos.fault
-  - gameday.chaos.attributes.fault
+  - gameday.chaos.attributes.changes
 author: Gameday (@gameday)
 options:
   name:

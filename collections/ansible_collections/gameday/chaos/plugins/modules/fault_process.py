@@ -15,7 +15,7 @@ description:
   - All selectors that are given must apply. At least one is needed.
 extends_documentation_fragment:
   - gameday.chaos.fault
-  - gameday.chaos.attributes.fault
+  - gameday.chaos.attributes.changes
 author: Gameday (@gameday)
 options:
   pid_file:

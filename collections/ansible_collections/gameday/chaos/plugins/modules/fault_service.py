@@ -14,7 +14,7 @@ description:
   - Units that systemd stops along with it (those that require it) are started again with it, and so are sockets that trigger it.
 extends_documentation_fragment:
   - gameday.chaos.fault
-  - gameday.chaos.attributes.fault
+  - gameday.chaos.attributes.changes
 author: Gameday (@gameday)
 options:
   name:

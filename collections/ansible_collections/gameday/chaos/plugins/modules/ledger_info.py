@@ -10,7 +10,7 @@ short_description: What is broken on this host, and what was
 version_added: 0.1.0
 description:
   - Lists the faults that are in place on a host and those that ended lately, as the host's ledger has them.
-extends_documentation_fragment: gameday.chaos.attributes.read
+extends_documentation_fragment: gameday.chaos.attributes.looks
 author: Gameday (@gameday)
 options:
   run:
@@ -47,7 +47,6 @@ unreadable:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import public
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
 

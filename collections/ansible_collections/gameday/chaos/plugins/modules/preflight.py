@@ -14,7 +14,7 @@ description:
     of hosts are allowed, and that no fault of another run is in place on the host.
   - Used by the role P(gameday.chaos.experiment#role); the journal takes what the experiment is from here.
 author: Gameday (@gameday)
-extends_documentation_fragment: gameday.chaos.attributes.read
+extends_documentation_fragment: gameday.chaos.attributes.looks
 options:
   title:
     description: The experiment in one line.

@@ -13,12 +13,13 @@ description:
   - The program must only look. It is not run in check mode, where it is skipped.
 extends_documentation_fragment:
   - gameday.chaos.probe
-  - gameday.chaos.attributes.read
+  - gameday.chaos.attributes.looks
 author: Gameday (@gameday)
 attributes:
   check_mode:
     support: partial
-    description: Is skipped, since nobody knows what the program changes.
+    description: Is skipped in check mode, since nobody knows what the program changes.
+    details: The program is not run, and the result says so.
   diff_mode:
     support: none
     description: There is nothing to compare.

@@ -14,7 +14,7 @@ description:
     else the command-line client.
 extends_documentation_fragment:
   - gameday.chaos.probe
-  - gameday.chaos.attributes.read
+  - gameday.chaos.attributes.looks
 author: Gameday (@gameday)
 options:
   name:

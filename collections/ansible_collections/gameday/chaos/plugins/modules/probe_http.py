@@ -14,7 +14,7 @@ description:
   - Proxies from the environment are not used.
 extends_documentation_fragment:
   - gameday.chaos.probe
-  - gameday.chaos.attributes.read
+  - gameday.chaos.attributes.looks
 author: Gameday (@gameday)
 options:
   url:

@@ -15,7 +15,7 @@ description:
   - Without O(pattern) it only tells where the log ends now.
 extends_documentation_fragment:
   - gameday.chaos.probe
-  - gameday.chaos.attributes.read
+  - gameday.chaos.attributes.looks
 author: Gameday (@gameday)
 options:
   path:

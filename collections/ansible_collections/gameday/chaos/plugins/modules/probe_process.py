@@ -13,7 +13,7 @@ description:
   - A zombie is not alive.
 extends_documentation_fragment:
   - gameday.chaos.probe
-  - gameday.chaos.attributes.read
+  - gameday.chaos.attributes.looks
 author: Gameday (@gameday)
 options:
   pid_file:

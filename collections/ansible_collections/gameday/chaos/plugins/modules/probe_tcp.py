@@ -12,7 +12,7 @@ description:
   - Connects once from the host, closes the connection, and says whether the port is as expected.
 extends_documentation_fragment:
   - gameday.chaos.probe
-  - gameday.chaos.attributes.read
+  - gameday.chaos.attributes.looks
 author: Gameday (@gameday)
 options:
   host:

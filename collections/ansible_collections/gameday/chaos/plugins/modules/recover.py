@@ -14,7 +14,7 @@ description:
   - Faults of the run that ended earlier, by the host's own timer for instance, are proved too.
   - Knows no fault by name; runs the way back that each fault left on the host. A person does the same at a console with
     C(sh /var/lib/gameday/faults/CLAIM/revert).
-extends_documentation_fragment: gameday.chaos.attributes.fault
+extends_documentation_fragment: gameday.chaos.attributes.changes
 author: Gameday (@gameday)
 options:
   run:
@@ -51,7 +51,6 @@ recovery:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
 from ansible_collections.gameday.chaos.plugins.module_utils.recovery import recover
 

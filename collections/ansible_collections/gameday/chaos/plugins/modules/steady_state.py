@@ -16,7 +16,7 @@ description:
     Samples are taken on time whether or not the last answer has come, so that a system that stalls cannot hide it.
 extends_documentation_fragment:
   - gameday.chaos.probe
-  - gameday.chaos.attributes.read
+  - gameday.chaos.attributes.looks
 author: Gameday (@gameday)
 options:
   title:
@@ -25,7 +25,7 @@ options:
     default: steady state
   probes:
     description:
-      - The probes. Each is a dictionary with O(probes[].name) and one more key, the name of a probe module, that holds the
+      - The probes. Each is a dictionary with C(name) and one more key, the name of a probe module, that holds the
         module's options.
       - See M(gameday.chaos.probe_http), M(gameday.chaos.probe_tcp), M(gameday.chaos.probe_command), M(gameday.chaos.probe_container),
         M(gameday.chaos.probe_process), M(gameday.chaos.probe_log).

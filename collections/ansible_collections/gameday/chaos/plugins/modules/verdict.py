@@ -15,7 +15,7 @@ description:
   - Fails on every host whose own verdict is not C(passed), and so gives the play a failing exit code.
   - Used by the role P(gameday.chaos.experiment#role).
 author: Gameday (@gameday)
-extends_documentation_fragment: gameday.chaos.attributes.read
+extends_documentation_fragment: gameday.chaos.attributes.looks
 options:
   run:
     description: The id of this run.

@@ -82,7 +82,7 @@ class Narrator:
     def flush(self):
         waiting, self.waiting = self.waiting, []
         lines = []
-        for experiment in dict.fromkeys(experiment for experiment, _ in waiting):
+        for experiment in dict.fromkeys(experiment for experiment, event in waiting):
             events = sorted((event for mine, event in waiting if mine is experiment), key=lambda event: event["host"])
             if experiment and experiment not in self.begun:
                 self.begun.add(experiment)
@@ -116,7 +116,7 @@ class Narrator:
         for running in tasks.values():
             event, since = min(running, key=lambda pair: pair[1])
             if now - since >= min(interval, 1):
-                where = f" on {names((one['host'] for one, _ in running), 3)}" if len(self.hosts) > 1 else ""
+                where = f" on {names((one['host'] for one, begun in running), 3)}" if len(self.hosts) > 1 else ""
                 words = f"{event['task']}: {now - since:.0f} s{where}{self.reminder()}"
                 lines.append(row("…", UNDER_WAY.get(event["section"], "waiting") if event["by_role"] else "waiting", words, "dim"))
         return self.spoken(lines)

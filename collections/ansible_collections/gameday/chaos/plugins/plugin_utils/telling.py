@@ -250,7 +250,7 @@ def recovery(events, view):
             restored += [(host, one) for one in told.get("faults") or [] if one.get("end") and one.get("begin")]
         lines += [row("·", "noticed", f"{host}{note}", "dim") for note in told.get("notes") or []]
     if len(restored) > MANY:
-        restored_hosts = {host for host, _ in restored}
+        restored_hosts = {host for host, fault in restored}
         return [row("✓", "restored", f"{count(len(restored), 'fault')} on {count(len(restored_hosts), 'host')}, proven", "ok")] + lines
     return [ended(one, host, proven=True) for host, one in restored] + lines
 

@@ -1,0 +1,80 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The documentation names what is there, links to what is there, and its examples can be read."""
+from __future__ import annotations
+
+import ast
+import pathlib
+import re
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).parents[2]
+COLLECTION = ROOT / "collections/ansible_collections/gameday/chaos"
+PAGES = [ROOT / "README.md", COLLECTION / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+page = pytest.mark.parametrize("path", PAGES, ids=[str(path.relative_to(ROOT)) for path in PAGES])
+
+
+def blocks(text, *languages):
+    return [body for language, body in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) if language in languages]
+
+
+def anchors(text):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def documented():
+    """Module -> its one line, from the modules themselves."""
+    found = {}
+    for path in (COLLECTION / "plugins/modules").glob("*.py"):
+        values = [node.value for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign) and node.targets[0].id == "DOCUMENTATION"]
+        found[path.stem] = yaml.safe_load(ast.literal_eval(values[0]))["short_description"]
+    return found
+
+
+def test_the_table_of_modules_is_complete_and_says_what_the_modules_say():
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert dict(rows) == documented() and len(rows) == len(dict(rows))
+
+
+@page
+def test_every_relative_link_leads_somewhere(path):
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if not re.match(r"\w+:", link):
+            file, _, anchor = link.partition("#")
+            target = path.parent / file if file else path
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target.read_text()), link
+
+
+@page
+def test_every_yaml_example_can_be_read(path):
+    for text in blocks(path.read_text(), "yaml"):
+        yaml.safe_load(text)
+
+
+@page
+def test_every_python_example_can_be_read(path):
+    for text in blocks(path.read_text(), "python"):
+        ast.parse(text)
+
+
+@page
+def test_every_module_in_an_example_exists(path):
+    known = set(documented()) | {one.stem for kind in ("callback", "test") for one in (COLLECTION / "plugins" / kind).glob("*.py")} | {"experiment"}
+    found = {name for text in blocks(path.read_text(), "yaml", "sh", "ini") for name in re.findall(r"gameday\.chaos\.(\w+)", text)}
+    assert found - {"fault_sysctl"} <= known  # the one that is written in docs/writing_a_fault.md
+
+
+@page
+def test_nothing_of_one_machine_is_in_it(path):
+    assert not re.findall(r"/home/|/root/|/tmp/", path.read_text())
+
+
+def test_the_first_experiment_has_fifteen_lines():
+    text = (ROOT / "README.md").read_text().partition("An experiment in 15 lines")[2]
+    assert len(blocks(text, "yaml")[0].splitlines()) == 15
