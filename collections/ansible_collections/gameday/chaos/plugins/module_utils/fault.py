@@ -8,6 +8,7 @@ import fnmatch
 import os
 import signal
 import time
+import traceback
 from dataclasses import dataclass, field
 
 from ansible.module_utils.basic import AnsibleModule
@@ -69,13 +70,18 @@ def run_fault(claim, plan, options, tools=(), **constraints):
     The whole of a fault module: claim(params, look) names the thing, plan(params, look) says what to do with it.
     C(options) and C(constraints) are those of AnsibleModule; C(tools) are the programs that the plan calls.
     """
-    constraints["required_if"] = list(constraints.get("required_if", [])) + [("state", "present", ["duration"])]
     module = AnsibleModule(argument_spec=dict(FAULT_OPTIONS, **options), supports_check_mode=True, **constraints)
+    for name, option in module.argument_spec.items():
+        if module.params[name] is None:  # given, but as nothing: {{ variable }} of a null
+            module.params[name] = option.get("default")
     run = FaultRun(module, claim, plan, tools)
     try:
         result = run.present() if module.params["state"] == "present" else run.absent()
     except (Refused, LedgerError) as error:
         module.fail_json(msg=str(error), **run.so_far())
+    except Exception as error:
+        module.fail_json(msg="%s: %s. This is a defect of the module %s: please report it, with the output of -vvv"
+                         % (type(error).__name__, error, run.kind), exception=traceback.format_exc(), **run.so_far())
     module.exit_json(**result)
 
 
@@ -127,6 +133,8 @@ class FaultRun:
 
     def validate_duration(self):
         duration = self.params["duration"]
+        if duration is None:
+            raise Refused("duration: is required with state: present; a fault always ends, so give the seconds that it may last at the most")
         if not 0 < duration <= MAXIMUM_DURATION:
             raise Refused("duration: %s is not between 1 and %s seconds; a fault always ends, so give the time it may last at the most"
                           % (duration, MAXIMUM_DURATION))

@@ -127,6 +127,9 @@ OPTIONS = {
 
 
 def claim(params, look):
+    empty = [name for name in SELECTORS if params[name] == ""]
+    if empty or all(params[name] is None for name in SELECTORS):
+        raise Refused("%s: give a value for at least one of them, and leave out those that have none" % ", ".join(SELECTORS))
     return "process/" + ",".join("%s=%s" % (name, params[name]) for name in SELECTORS if params[name] is not None)
 
 
