@@ -90,6 +90,7 @@ class Host:
                 os.dup2(writing, descriptor)
             with open(os.devnull) as nothing:
                 os.dup2(nothing.fileno(), 0)
+            os.closerange(3, 1024)  # a listening port of the test's, for instance, must not be the module's
             self.main(module, arguments)
         finally:
             os._exit(70)

@@ -64,7 +64,7 @@ FAULTS = [
     ("duration negative", "fault_process", {**AIM, "duration": -5}, "duration: -5 is not between 1 and 14400 seconds", "give the time"),
     ("duration above the cap", "fault_process", {**AIM, "duration": 14401}, "duration: 14401 is not between 1 and 14400", "give the time"),
     ("duration that is no number", "fault_process", {**AIM, "duration": "soon"}, "'duration'", "int"),
-    ("no duration", "fault_process", {**AIM, "duration": None}, "missing: duration"),
+    ("no duration", "fault_process", {**AIM, "duration": None}, "duration: is required"),
     ("start that is no instant", "fault_process", {**AIM, "starts_at": "tomorrow"}, "starts_at: 'tomorrow'", "ISO 8601", "2030-"),
     ("start without an offset", "fault_process", {**AIM, "starts_at": "2030-01-31T12:00:00"}, "starts_at:", "with an offset"),
     ("start in the past", "fault_process", {**AIM, "starts_at": "2020-01-31T12:00:00Z"}, "starts_at:", "s ago", "check the clocks"),

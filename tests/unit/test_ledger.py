@@ -373,3 +373,16 @@ def test_a_thing_changed_meanwhile_by_others_is_told_and_one_of_ours_is_residue(
         residue, notes = recovery.proof([record])
     assert residue == ["container/db: containers db: 1 running before, 1 exited now"]
     assert len(notes) == 2 and "web" in " ".join(notes)
+
+
+def test_an_unreadable_record_does_not_stop_the_way_back(root, thing):
+    """A disk that eats the record eats no promise: the timer, a person and recover all need only the way back itself."""
+    fault = inject(root, thing, duration=1)["fault"]
+    with open(os.path.join(os.path.dirname(fault["way_back"]), "fault.json"), "w"):
+        pass
+    told = recover(ledger.Ledger(str(root)), run="run-1")[1]
+    assert not told["restored"] and "has no readable record" in told["residue"][0]
+    wait_until(lambda: not thing.exists(), 3)
+    fault = inject(root, thing, run="run-2")["fault"]
+    os.unlink(os.path.join(os.path.dirname(fault["way_back"]), "fault.json"))
+    assert recover(ledger.Ledger(str(root)), all=True)[1]["restored"] and not thing.exists()

@@ -32,6 +32,7 @@ class ActionModule(ActionBase):
             "maximum_hosts": {"type": "str", "default": ""},
             "windows": {"type": "list", "elements": "dict", "default": []},
             "held_by": {"type": "list", "elements": "dict", "default": []},
+            "unreadable": {"type": "list", "elements": "str", "default": []},
         }
         arguments = self.validate_argument_spec(argument_spec=spec)[1]
         hosts = list(task_vars["ansible_play_hosts_all"])
@@ -40,6 +41,8 @@ class ActionModule(ActionBase):
             self.method_problem(arguments["method"])
             or self.safety_problem(arguments, hosts, task_vars)
             or (held and self.held_problem(held[0]))
+            or (arguments["unreadable"] and "%s on this host has no readable record, so something may be broken there: run sh %s/revert there first"
+                % (arguments["unreadable"][0], arguments["unreadable"][0]))
         )
         experiment = {key: arguments[key] for key in ("title", "description", "name", "run", "steady_state", "method", "recovery", "tags")}
         experiment["hosts"] = hosts

@@ -53,4 +53,4 @@ class ActionModule(ActionBase):
         if names:
             return "%s was not steady before" % ", ".join(names)
         held_back = not any(one.get("injected") for one in phases.values())
-        return "%s could not be reached" % ", ".join(lost) if lost and held_back else ""
+        return "%s could not be reached, or was refused" % ", ".join(lost) if lost and held_back else ""

@@ -270,7 +270,7 @@ class FaultRun:
             if clock.uptime() > min(give_up, record["ends_uptime"]):
                 return "it was injected but shows no effect: %s says %r" % (record["check"], seen)
             time.sleep(0.02)
-        record.update(begin=clock.iso(), verified=True, effect=seen)
+        record.update(begin=clock.iso(), verified=True, effect=", ".join(seen.splitlines()))
         self.ledger.update(record)
         return None
 

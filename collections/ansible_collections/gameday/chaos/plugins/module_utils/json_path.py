@@ -6,12 +6,16 @@ from __future__ import annotations
 
 import re
 
-STEP = re.compile(r"""\.?([A-Za-z0-9_-]+)|\[(-?\d+)\]|\[(?:'([^']*)'|"([^"]*)")\]""")
+STEP = re.compile(r"""\.([A-Za-z0-9_-]+)|\[(-?[0-9]+)\]|\[(?:'([^']*)'|"([^"]*)")\]""")
 
 
 def parse(path):
     """The steps of a path; raises ValueError where it is none."""
-    rest, steps = path[1:] if path.startswith("$") else path, []
+    rest, steps = path, []
+    if path.startswith("$"):
+        rest = path[1:]
+    elif path and path[0] not in ".[":
+        rest = "." + path
     while rest:
         found = STEP.match(rest)
         if not found:

@@ -86,10 +86,9 @@ class Ledger:
                 if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
                     raise LedgerError("%s must be a folder that belongs to uid %s and that nobody else can write to; make it so, or remove it"
                                       % (path, os.geteuid()))
-            probe = os.path.join(self.faults, ".writable")
-            with open(probe, "w"):
-                pass
-            os.unlink(probe)
+            probe = os.path.join(self.root, ".new-%s" % new_id())
+            os.mkdir(probe)
+            os.rmdir(probe)
         except OSError as error:
             raise LedgerError("the ledger %s cannot be written (%s): without a record of the way back nothing is broken. "
                               "Free space, remount the file system read-write, or run with become" % (self.root, error)) from error
@@ -188,10 +187,14 @@ class Ledger:
     def is_proved(self, record):
         return os.path.exists(os.path.join(self.ended, record["id"], "proved"))
 
-    def broken_folders(self):
-        """Folders without a readable record: nothing of ours makes them, but a person must hear of them."""
+    def unreadable(self, put_back=False):
+        """Folders without a readable record, as a failing disk leaves them; their way back needs none, and is run if asked for."""
         try:
             paths = [os.path.join(self.faults, name) for name in os.listdir(self.faults)]
+            if put_back:
+                for path in paths:
+                    if self.read(path) is None:
+                        way_back.run(os.path.join(path, "revert"), "recover", 600)
             return [path for path in paths if self.read(path) is None and os.path.isdir(path)]
         except OSError:
             return []

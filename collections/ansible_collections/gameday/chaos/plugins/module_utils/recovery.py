@@ -38,8 +38,8 @@ def recover(ledger, run=None, claim=None, all=False, by="recover", dry=False):
         for record in ended.values():
             ledger.mark_proved(record)
     residue += unproved
-    unreadable = ["%s in the ledger has no readable record" % name for name in ledger.broken_folders()]
-    residue, notes = (residue + unreadable, notes) if all else (residue, notes + unreadable)
+    residue += ["%s has no readable record, so nobody knows whose it is; sh %s/revert puts it back" % (folder, folder)
+                for folder in ledger.unreadable(put_back=all)]
     faults = list(ended.values()) + [record for record, words in failed if asked(record)]
     return bool(due), {
         "restored": not residue, "run": run, "at": clock.iso(), "residue": residue, "notes": notes,

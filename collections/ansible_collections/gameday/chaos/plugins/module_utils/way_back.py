@@ -116,7 +116,11 @@ same_boot() {
 }
 
 ours() {
-    { read -r _ && read -r line; } 2>/dev/null <"$here/fault.json" && [ "$line" = "\"id\": \"$id\"," ]
+    # A record that cannot be read is no reason to leave something broken; one that names another fault is.
+    [ -e "$here/revert" ] || return 1
+    line=
+    { read -r _ && read -r line; } 2>/dev/null <"$here/fault.json"
+    case $line in '"id": "'*) [ "$line" = "\"id\": \"$id\"," ] ;; esac
 }
 
 step() {
@@ -143,9 +147,9 @@ one_attempt() {
     flock -w 15 9 || echo "the injection still holds the lock; going ahead without it" >&2
     ours || { ended_before; exit 0; }
     put_back || { exec 9<&-; return 1; }
-    true >"$here/reserve"
+    { true >"$here/reserve"; } 2>/dev/null
     uptime
-    if ! printf '%s %s\n' "$now" "$by" >"$here/ended" || ! mv "$here" "$ledger/ended/$id"; then
+    if ! { printf '%s %s\n' "$now" "$by" >"$here/ended" && mv "$here" "$ledger/ended/$id"; } 2>/dev/null; then
         echo "put back, but the record $here cannot be moved away: is the disk writable?" >&2
         exit 3
     fi

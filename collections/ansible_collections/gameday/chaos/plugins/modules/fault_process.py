@@ -152,6 +152,9 @@ def selected(params):
         raise Refused("%s: only processes that are never hit match: %s"
                       % (words, "; ".join("%s %s" % (one, reasons[one.pid]) for one in found[:5])))
     found = [one for one in found if not reasons[one.pid]]
+    if not found and params["port"] is not None and process.listeners(params["port"])[1]:
+        raise Refused("%s: something listens on that port, but this user may not see which process it is, or the other selectors exclude it: "
+                      "use become, or point at the process otherwise" % words)
     if not found:
         raise Refused("%s: no such process is running on this host (a dead one, or a zombie, does not count)" % words)
     if len(found) > params["count"]:

@@ -57,7 +57,7 @@ def main():
     try:
         in_place = [dict(public(record), overdue=ledger.is_overdue(record)) for record in ledger.in_place() if run in (None, record["run"])]
         ended = [public(record) for record in sorted(ledger.history(), key=lambda one: one["armed"]) if run in (None, record["run"])]
-        module.exit_json(changed=False, faults=in_place, ended=ended, unreadable=ledger.broken_folders())
+        module.exit_json(changed=False, faults=in_place, ended=ended, unreadable=ledger.unreadable())
     except LedgerError as error:
         module.fail_json(msg=str(error))
 

@@ -64,6 +64,11 @@ options:
     type: list
     elements: dict
     default: []
+  unreadable:
+    description: The entries of the host's ledger that cannot be read, from M(gameday.chaos.ledger_info).
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""

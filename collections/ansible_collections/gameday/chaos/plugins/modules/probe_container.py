@@ -10,8 +10,8 @@ short_description: Measure the state of a container
 version_added: 0.1.0
 description:
   - Asks the Docker engine of the host for the state of a container and says whether it is as expected.
-  - Uses the Python package C(docker) where the host has it (many times cheaper when sampled by M(gameday.chaos.steady_state)),
-    else the command-line client.
+  - An engine behind a socket is asked directly, which is cheap enough to be done many times a second by M(gameday.chaos.steady_state);
+    another one through the command-line client.
 extends_documentation_fragment:
   - gameday.chaos.probe
   - gameday.chaos.attributes.looks
@@ -43,7 +43,7 @@ options:
     description: Whether it may, or must, have been killed for lack of memory.
     type: bool
 requirements:
-  - The docker command-line client or the Python package docker on the host.
+  - The docker command-line client on the host, where the engine is not behind a socket.
 """
 
 EXAMPLES = r"""

@@ -114,7 +114,6 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, window
-from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import (
     COMMON_OPTIONS,
     LONGEST,
@@ -126,7 +125,6 @@ from ansible_collections.gameday.chaos.plugins.module_utils.probe import (
     validate,
 )
 from ansible_collections.gameday.chaos.plugins.module_utils.probes import KINDS
-from ansible_collections.gameday.chaos.plugins.module_utils.recovery import recover
 
 
 def read_probes(module):
@@ -190,16 +188,18 @@ def now_or_within(params, probes):
     return found, extra
 
 
-def put_back(run):
-    try:
-        return recover(Ledger(), run=run, by="stop_condition")[1]
-    except LedgerError as error:
-        return {"restored": False, "run": run, "at": clock.iso(), "faults": [], "residue": [str(error)], "notes": []}
+def stop_condition(params, extra):
+    # Imported here, since reading this code takes longer than most probes; and not later, since the host may be broken then.
+    from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
+    from ansible_collections.gameday.chaos.plugins.module_utils.recovery import recover
 
+    breached = window.outage_longer_than(params["stop_after_outage"])
 
-def watching(params, probes):
-    extra = {}
-    breached = window.outage_longer_than(params["stop_after_outage"]) if params["stop_after_outage"] else None
+    def put_back(run):
+        try:
+            return recover(Ledger(), run=run, by="stop_condition")[1]
+        except LedgerError as error:
+            return {"restored": False, "run": run, "at": clock.iso(), "faults": [], "residue": [str(error)], "notes": []}
 
     def stop(probes, interval):
         reason = breached(probes, interval)
@@ -207,7 +207,13 @@ def watching(params, probes):
             extra.update(stopped=reason, recovery=put_back(params["run"]))
         return reason
 
-    first = window.watch(probes, params["during"], params["interval"], stop if breached else None)[0]
+    return stop
+
+
+def watching(params, probes):
+    extra = {}
+    stop = stop_condition(params, extra) if params["stop_after_outage"] else None
+    first = window.watch(probes, params["during"], params["interval"], stop)[0]
     expected = window.Expectations(params["minimum_availability"], params["maximum_outage"], params["maximum_p95"])
     if params["maximum_outage"] is not None and expected.minimum_availability >= 1:
         expected.minimum_availability = None

@@ -218,7 +218,7 @@ def planned(told, host):
 
 def in_place(event, host):
     told = event["data"]
-    words = f"{host}{told['claim']} {deed(told)}{'' if event['changed'] else ' already'}; back by {clock(told['ends'])} at the latest"
+    words = f"{host}{thing(told)} {deed(told)}{'' if event['changed'] else ' already'}; back by {clock(told['ends'])} at the latest"
     if told.get("verified"):
         return row("▼", "fault", with_aside(words, f"verified: {told.get('effect')}"), "fault")
     return row("▼", "fault", with_aside(words, "no effect measured"), "warn")
@@ -232,11 +232,16 @@ def summed_up(events):
     return row("▼", "fault", with_aside(words, effect), "fault" if told.get("verified") else "warn")
 
 
+def thing(told):
+    """The thing as a person would point at it; its claim, where it was not looked at."""
+    return told.get("target") or told["claim"]
+
+
 def ended(told, host, proven=False):
     by = ENDED_BY.get(told.get("ended_by"), told.get("ended_by") or "somebody")
     took = seconds_between(told.get("begin"), told.get("end"))
     after = "" if took is None else f" after {duration(max(took, 0.0))}"
-    return row("✓", "restored", f"{host}{told['claim']}{after}, ended by {by}{', proven' if proven else ''}", "ok")
+    return row("✓", "restored", f"{host}{thing(told)}{after}, ended by {by}{', proven' if proven else ''}", "ok")
 
 
 def recovery(events, view):

@@ -33,6 +33,8 @@ def of_host(phases, unsteady, injected_anywhere, observed_anywhere):
     after = steady(phases.get("after"))
     if after is not None and after.get("met") is False:
         return "deviated", "not steady again: %s" % reasons(after)
+    if failed and not injected_anywhere:
+        return "inconclusive", "no fault was injected on any host, so this says nothing: %s" % failed[1]
     if failed:
         return failed
     if after is not None and after.get("met") is None:

@@ -1,0 +1,207 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What faults, probes and timers cost, measured within one run, as a table. See `bench.py --help`, and docs for what the numbers mean."""
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+from ansible.release import __version__ as ansible_version
+from stage import Stage, ratio
+
+TASK_LIMIT = 1.3
+PROBES_LIMIT = 1.3
+WATCH_SECONDS, WATCH_INTERVAL, WATCH_SHARE, WATCH_MISSED = 10, 0.1, 0.03, 0.01
+LATE_LIMIT, LATE_FAULTS, LATE_DURATION = 0.5, 14, 10
+MEMORY_LIMIT = 2 * 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    measure: str
+    value: str
+    target: str
+    met: bool | None = None  # None: not measured
+
+
+def at_most(measure, value, limit, text="%.2f"):
+    return Row(measure, text % value, "≤ " + text % limit, value <= limit)
+
+
+def less_than(measure, value, limit, text):
+    return Row(measure, text % value, "< " + text % limit, value < limit)
+
+
+def measure_tasks(stage, rounds):
+    """Every kind of task next to ansible.builtin.ping."""
+    pid_file, log = stage.sleeper("sleeper"), stage.folder / "application.log"
+    log.write_text("".join("2030-01-31 12:00:00 INFO request %d answered\n" % number for number in range(1000)))
+    container = stage.container()
+    fault = {"gameday.chaos.fault_process": {"pid_file": pid_file, "duration": 600}}
+    recover = {"gameday.chaos.recover": {}}
+    cases = {
+        "probe_http": {"gameday.chaos.probe_http": {"url": stage.url, "json": {"status": "healthy"}}},
+        "probe_tcp": {"gameday.chaos.probe_tcp": {"port": int(stage.url.split(":")[2].split("/")[0])}},
+        "probe_command": {"gameday.chaos.probe_command": {"command": "true"}},
+        "probe_process": {"gameday.chaos.probe_process": {"pid_file": pid_file}},
+        "probe_log": {"gameday.chaos.probe_log": {"path": str(log), "pattern": "ERROR", "state": "absent"}},
+        "fault_process": fault, "fault_process, already in place": fault, "recover": recover,
+    }
+    if container:
+        cases["probe_container"] = {"gameday.chaos.probe_container": {"name": container}}
+        cases["fault_container"] = {"gameday.chaos.fault_container": {"name": container, "action": "pause", "duration": 600}}
+        cases["recover (a container)"] = recover
+    tasks = stage.play(list(alternating(cases, rounds)))
+    yield Row("ansible.builtin.ping, for comparison", "%.0f ms" % (1000 * statistics.median(t.seconds for t in tasks if t.name == "ping")), "")
+    for name in cases:
+        yield at_most("%s : ping" % name, ratio(tasks, name, "ping"), TASK_LIMIT)
+    if not container:
+        yield Row("probe_container, fault_container : ping", "not measured: no Docker engine", "≤ %.2f" % TASK_LIMIT)
+
+
+def alternating(cases, rounds):
+    ping = {"name": "ping", "ansible.builtin.ping": {}}
+    for _ in range(rounds):
+        for name, task in cases.items():
+            yield ping
+            yield {"name": name, **task}
+    yield ping
+
+
+def measure_probes(stage, rounds):
+    """steady_state with ten probes next to the same with one."""
+    def steady_state(count):
+        probes = [{"name": "probe %s" % number, "probe_http": {"url": stage.url}} for number in range(count)]
+        return {"name": "%s probes" % count, "gameday.chaos.steady_state": {"probes": probes}}
+
+    tasks = stage.play([steady_state(1), steady_state(10)] * rounds + [steady_state(1)])
+    yield at_most("steady_state, 10 probes : 1 probe", ratio(tasks, "10 probes", "1 probes"), PROBES_LIMIT)
+
+
+def measure_watching(stage, rounds):
+    """CPU time of the module on top of what it costs to start it, and the ticks that it missed."""
+    def watch(seconds):
+        probes = [{"name": "health", "probe_http": {"url": stage.url, "json": {"status": "healthy"}}}]
+        return {"name": "watch", "gameday.chaos.steady_state": {"during": seconds, "interval": WATCH_INTERVAL, "probes": probes}}
+
+    interpreter, used = stage.meter()
+    tasks = stage.play([watch(WATCH_INTERVAL), watch(WATCH_SECONDS)] * max(2, rounds // 5), interpreter)
+    shorts, longs = used()[0::2], used()[1::2]
+    share = (statistics.median(longs) - statistics.median(shorts)) / (WATCH_SECONDS - WATCH_INTERVAL)
+    windows = [task.result["steady_state"]["probes"][0]["window"] for task in tasks[1::2]]
+    missed = sum(window["missed"] for window in windows) / sum(window["samples"] for window in windows)
+    yield less_than("during, 10 samples a second: share of a core", 100 * share, 100 * WATCH_SHARE, "%.1f %%")
+    yield less_than("during, 10 samples a second: missed ticks", 100 * missed, 100 * WATCH_MISSED, "%.1f %%")
+
+
+def measure_timer(stage, rounds):
+    """What the timer costs while it waits, and how late it is, on an idle and on a busy machine."""
+    yield less_than("timer: memory while it waits", memory_of_a_timer(stage), MEMORY_LIMIT, "%d KiB")
+    sleepers = [stage.sleeper("late%s" % number) for number in range(LATE_FAULTS)]
+    for words, busy in (("", False), (", all cores busy", True)):
+        late = lateness(stage, sleepers, busy)
+        yield at_most("timer: seconds late%s, the worst of %d" % (words, len(late)), max(late), LATE_LIMIT)
+        yield at_most("timer: seconds late%s, median" % words, statistics.median(late), LATE_LIMIT)
+
+
+def memory_of_a_timer(stage):
+    """KiB of all processes in the watcher's group, with its fair share of what it has in common with others."""
+    stage.play([{"name": "fault", "gameday.chaos.fault_process": {"pid_file": stage.sleeper("waiting"), "duration": 600}}])
+    watcher = next(stage.state.glob("gameday/faults/*/watcher")).read_text().split()[0]
+    group = [folder for folder in pathlib.Path("/proc").glob("[0-9]*") if process_group(folder) == watcher]
+    lines = [line for folder in group for line in (folder / "smaps_rollup").read_text().splitlines()]
+    stage.play([{"name": "recover", "gameday.chaos.recover": {}}])
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def process_group(folder):
+    try:
+        return (folder / "stat").read_text().rpartition(")")[2].split()[2]
+    except OSError:
+        return None
+
+
+def lateness(stage, sleepers, busy):
+    """Seconds from each deadline to the instant at which the way back had seen the process whole again."""
+    tasks = stage.play([{"name": "fault", "gameday.chaos.fault_process": {"pid_file": path, "duration": LATE_DURATION}} for path in sleepers])
+    places = [stage.state / "gameday/ended" / task.result["fault"]["id"] for task in tasks]
+    deadlines = [json.loads((path / "fault.json").read_text())["ends_uptime"] for path in stage.state.glob("gameday/faults/*")]
+    time.sleep(max(0.0, min(deadlines) / 100 - uptime() - 0.5))
+    if busy:
+        burn(max(deadlines) / 100 - uptime() + 0.5)
+    give_up = max(deadlines) / 100 + 30
+    while not all((place / "ended").exists() for place in places) and uptime() < give_up:
+        time.sleep(0.2)
+    return [seconds_late(place) for place in places]
+
+
+def seconds_late(place):
+    at, by = (place / "ended").read_text().split()
+    if by != "timer":
+        raise SystemExit("A fault of the benchmark was ended by %s, not by its timer." % by)
+    return (int(at) - json.loads((place / "fault.json").read_text())["ends_uptime"]) / 100
+
+
+def uptime():
+    return float(pathlib.Path("/proc/uptime").read_text().split()[0])
+
+
+def burn(seconds):
+    """Keep all cores busy for so long, and no longer."""
+    program = "import sys, time; end = time.monotonic() + float(sys.argv[1])\nwhile time.monotonic() < end: pass"
+    burners = [subprocess.Popen([sys.executable, "-c", program, str(seconds)]) for _ in range(os.cpu_count())]
+    for burner in burners:
+        burner.wait()
+
+
+MEASURES = {"tasks": measure_tasks, "probes": measure_probes, "watching": measure_watching, "timer": measure_timer}
+HEADING = Row("measure", "value", "target", None)
+
+
+def cells(row):
+    met = {True: "yes", False: "no", None: ""}[row.met]
+    return row.measure, row.value, row.target, "met" if row is HEADING else met
+
+
+def table(rows):
+    lines = [cells(row) for row in (HEADING, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(4)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def markdown(rows, words):
+    lines = ["| %s |" % " | ".join(cells(row)) for row in (HEADING, *rows)]
+    return "\n".join([lines[0], "|---|---|---|---|", *lines[1:], "", words]) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("measures", nargs="*", choices=[*MEASURES, []], help="what to measure: %s (all)" % ", ".join(MEASURES), metavar="measure")
+    parser.add_argument("--rounds", type=int, default=15, help="how often each task is run (15)")
+    parser.add_argument("--python", default="/usr/bin/python3", help="the Python that the modules run on (/usr/bin/python3)")
+    parser.add_argument("--markdown", metavar="FILE", help="write the table to this file, too")
+    parser.add_argument("--strict", action="store_true", help="fail when a target is missed")
+    asked = parser.parse_args()
+    rows = []
+    with Stage(asked.python) as stage:
+        for name in asked.measures or MEASURES:
+            print("measuring: %s" % name, file=sys.stderr)
+            rows += MEASURES[name](stage, asked.rounds)
+    version = subprocess.run([asked.python, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    words = "%d cores, ansible-core %s, %s on the host, local connection with pipelining, %d rounds" % (
+        os.cpu_count(), ansible_version, version, asked.rounds)
+    print(table(rows), words, sep="\n\n")
+    if asked.markdown:
+        pathlib.Path(asked.markdown).write_text(markdown(rows, words), encoding="utf-8")
+    return int(asked.strict and any(row.met is False for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

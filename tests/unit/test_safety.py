@@ -1,0 +1,93 @@
+"""When and on how many hosts an experiment may run; and that what cannot be read as an answer is never taken for a yes."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from ansible_collections.gameday.chaos.plugins.plugin_utils.safety import Unsafe, check_hosts, check_window
+
+
+@pytest.mark.parametrize(("limit", "hosts", "inventory", "allowed"), [
+    ("", 1000, 1000, True),
+    (None, 1000, 1000, True),
+    (3, 3, 10, True),
+    ("3", 4, 10, False),
+    ("0", 1, 10, False),
+    ("25%", 2, 10, True),
+    ("25%", 3, 10, False),
+    ("25 %", 2, 10, True),
+    ("33.4%", 1, 3, True),
+    ("1%", 1, 3, True),  # a share of few hosts is never none
+    ("1%", 2, 3, False),
+    ("100%", 3, 3, True),
+])
+def test_no_more_hosts_take_part_than_the_limit_says(limit, hosts, inventory, allowed):
+    if allowed:
+        check_hosts({"play": hosts, "inventory": inventory}, limit)
+    else:
+        with pytest.raises(Unsafe, match="experiment_maximum_hosts: the play has %s hosts.*--limit" % hosts):
+            check_hosts({"play": hosts, "inventory": inventory}, limit)
+
+
+@pytest.mark.parametrize("limit", ["many", "%", "inf%", "nan%", "2.5", "1e3", "25%%"])
+def test_a_limit_that_cannot_be_read_is_refused(limit):
+    with pytest.raises(Unsafe, match="experiment_maximum_hosts: .* is neither a number nor a percentage"):
+        check_hosts({"play": 1, "inventory": 10}, limit)
+
+
+WORKDAYS = {"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "until": "17:00", "timezone": "Europe/Oslo"}
+NIGHT = {"days": ["fri"], "from": "22:00", "until": "02:00"}
+
+
+def at(text):
+    return datetime.datetime.fromisoformat(text)
+
+
+@pytest.mark.parametrize(("windows", "now", "is_open"), [
+    ([], "2030-01-01T03:00:00+00:00", True),
+    ([WORKDAYS], "2030-01-02T08:00:00+00:00", True),  # a Wednesday, 09:00 in Oslo
+    ([WORKDAYS], "2030-01-02T07:59:59+00:00", False),
+    ([WORKDAYS], "2030-01-02T16:00:00+00:00", True),
+    ([WORKDAYS], "2030-01-02T16:00:01+00:00", False),
+    ([WORKDAYS], "2030-07-03T07:00:00+00:00", True),  # summer time
+    ([WORKDAYS], "2030-01-05T10:00:00+00:00", False),  # a Saturday
+    ([WORKDAYS, {"days": ["Saturday"]}], "2030-01-05T10:00:00+00:00", True),
+    ([NIGHT], "2030-01-04T21:59:00+00:00", False),
+    ([NIGHT], "2030-01-04T23:00:00+00:00", True),
+    ([NIGHT], "2030-01-05T01:59:00+00:00", True),  # the night of Friday ends on Saturday
+    ([NIGHT], "2030-01-05T02:01:00+00:00", False),
+    ([NIGHT], "2030-01-05T23:00:00+00:00", False),
+    ([NIGHT], "2030-01-04T01:00:00+00:00", False),  # the night of Thursday is none of it
+    ([{"from": "9:30"}], "2030-01-05T09:30:00+00:00", True),
+    ([{"days": None}], "2030-01-05T09:30:00+00:00", True),
+    ([{"days": "Sat"}], "2030-01-05T23:59:59.900000+00:00", True),
+])
+def test_an_experiment_runs_only_in_an_open_window(windows, now, is_open):
+    if is_open:
+        check_window(windows, at(now))
+    else:
+        with pytest.raises(Unsafe, match="experiment_windows: it is .*, outside of every window"):
+            check_window(windows, at(now))
+
+
+@pytest.mark.parametrize(("window", "words"), [
+    ({"days": ["caturday"]}, "caturday is no day; give a list of mon"),
+    ({"days": ["mon-fri"]}, "mon-fri is no day"),
+    ({"days": "mon, tue"}, "mon, tue is no day; give a list"),
+    ({"days": [1]}, "1 is no day"),
+    ({"from": "nine"}, "'nine' is no time of day.*HH:MM, in quotes"),
+    ({"from": 1020}, "1020 is no time of day.*HH:MM, in quotes"),  # what YAML makes of 17:00 without quotes
+    ({"from": "1020"}, "'1020' is no time of day"),
+    ({"until": "24:30"}, "hour must be"),
+    ({"until": "17:00+02:00"}, "no time of day"),
+    ({"until": None}, "None is no time of day"),
+    ({"timezone": "Mars/Olympus"}, "timezone .Europe/Oslo."),
+    ({"timezone": "Europe"}, "timezone .Europe/Oslo."),
+    ({"timezone": "../../etc/passwd"}, "timezone .Europe/Oslo."),
+    ({"timezone": 5}, "timezone .Europe/Oslo."),
+])
+def test_a_window_that_cannot_be_read_is_refused_at_any_hour(window, words):
+    for now in ("2030-01-02T08:00:00+00:00", "2030-01-05T23:00:00+00:00"):
+        with pytest.raises(Unsafe, match="experiment_windows: .*" + words):
+            check_window([window], at(now))
