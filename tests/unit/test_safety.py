@@ -90,4 +90,4 @@ def test_an_experiment_runs_only_in_an_open_window(windows, now, is_open):
 def test_a_window_that_cannot_be_read_is_refused_at_any_hour(window, words):
     for now in ("2030-01-02T08:00:00+00:00", "2030-01-05T23:00:00+00:00"):
         with pytest.raises(Unsafe, match="experiment_windows: .*" + words):
-            check_window([window], at(now))
+            check_window([{}, window], at(now))
