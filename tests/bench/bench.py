@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What faults, probes and timers cost, measured within one run, as a table. See `bench.py --help`, and docs for what the numbers mean."""
+"""What faults, probes and timers cost: ratios within one run where times depend on the machine, printed as a table."""
 from __future__ import annotations
 
 import argparse
@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.parse
 
 from ansible.release import __version__ as ansible_version
 from stage import Stage, ratio
@@ -20,6 +21,7 @@ TASK_LIMIT = 1.3
 PROBES_LIMIT = 1.3
 WATCH_SECONDS, WATCH_INTERVAL, WATCH_SHARE, WATCH_MISSED = 10, 0.1, 0.03, 0.01
 LATE_LIMIT, LATE_FAULTS, LATE_DURATION = 0.5, 14, 10
+HISTORY = 200
 MEMORY_LIMIT = 2 * 1024
 
 
@@ -41,37 +43,68 @@ def less_than(measure, value, limit, text):
 
 def measure_tasks(stage, rounds):
     """Every kind of task next to ansible.builtin.ping."""
-    pid_file, log = stage.sleeper("sleeper"), stage.folder / "application.log"
+    pid_file, log, container = stage.sleeper("sleeper"), stage.folder / "application.log", stage.container()
     log.write_text("".join("2030-01-31 12:00:00 INFO request %d answered\n" % number for number in range(1000)))
-    container = stage.container()
-    fault = {"gameday.chaos.fault_process": {"pid_file": pid_file, "duration": 600}}
-    recover = {"gameday.chaos.recover": {}}
-    cases = {
-        "probe_http": {"gameday.chaos.probe_http": {"url": stage.url, "json": {"status": "healthy"}}},
-        "probe_tcp": {"gameday.chaos.probe_tcp": {"port": int(stage.url.split(":")[2].split("/")[0])}},
-        "probe_command": {"gameday.chaos.probe_command": {"command": "true"}},
-        "probe_process": {"gameday.chaos.probe_process": {"pid_file": pid_file}},
-        "probe_log": {"gameday.chaos.probe_log": {"path": str(log), "pattern": "ERROR", "state": "absent"}},
-        "fault_process": fault, "fault_process, already in place": fault, "recover": recover,
-    }
+    cases = cases_of_tasks(stage.url, pid_file, log)
     if container:
-        cases["probe_container"] = {"gameday.chaos.probe_container": {"name": container}}
-        cases["fault_container"] = {"gameday.chaos.fault_container": {"name": container, "action": "pause", "duration": 600}}
-        cases["recover (a container)"] = recover
+        cases.update(cases_of_containers(container))
+    fill_ledger(stage)
     tasks = stage.play(list(alternating(cases, rounds)))
-    yield Row("ansible.builtin.ping, for comparison", "%.0f ms" % (1000 * statistics.median(t.seconds for t in tasks if t.name == "ping")), "")
+    yield for_comparison("ansible.builtin.ping", (task.seconds for task in tasks if task.name == "ping"))
     for name in cases:
         yield at_most("%s : ping" % name, ratio(tasks, name, "ping"), TASK_LIMIT)
-    if not container:
+    if container:
+        yield for_comparison("one run of docker's client", (stage.seconds("docker", "container", "inspect", container) for _ in range(10)))
+    else:
         yield Row("probe_container, fault_container : ping", "not measured: no Docker engine", "≤ %.2f" % TASK_LIMIT)
 
 
+def fill_ledger(stage):
+    """Make the history of the ledger as long as it gets, as on a host that has seen many experiments."""
+    pid_file = stage.sleeper("history")
+    stage.play([{"name": "fault", "gameday.chaos.fault_process": {"pid_file": pid_file, "duration": 600, "run": "history"}},
+                {"name": "recover", "gameday.chaos.recover": {"run": "history"}}])
+    ended = next((stage.state / "gameday/ended").iterdir())
+    for number in range(HISTORY):
+        subprocess.run(["cp", "--archive", str(ended), str(ended.with_name("copy%s" % number))], check=True)
+
+
+def for_comparison(what, seconds):
+    return Row("(%s, for comparison)" % what, "%.0f ms" % (1000 * statistics.median(seconds)), "")
+
+
+def cases_of_tasks(url, pid_file, log):
+    fault = {"gameday.chaos.fault_process": {"pid_file": pid_file, "duration": 600, "run": "round-{{ round }}"}}
+    http = {"url": url, "json": {"status": "healthy"}}
+    return {
+        "probe_http": {"gameday.chaos.probe_http": http},
+        "probe_tcp": {"gameday.chaos.probe_tcp": {"port": urllib.parse.urlsplit(url).port}},
+        "probe_command": {"gameday.chaos.probe_command": {"command": "true"}},
+        "probe_process": {"gameday.chaos.probe_process": {"pid_file": pid_file}},
+        "probe_log": {"gameday.chaos.probe_log": {"path": str(log), "pattern": "ERROR", "state": "absent"}},
+        "steady_state, 1 probe": {"gameday.chaos.steady_state": {"probes": [{"name": "health", "probe_http": http}]}},
+        "fault_process": fault,
+        "fault_process, already in place": fault,
+        "recover": {"gameday.chaos.recover": {"run": "round-{{ round }}"}},
+    }
+
+
+def cases_of_containers(name):
+    run = "containers-{{ round }}"
+    return {
+        "probe_container": {"gameday.chaos.probe_container": {"name": name}},
+        "fault_container": {"gameday.chaos.fault_container": {"name": name, "action": "pause", "duration": 600, "run": run}},
+        "recover, a container": {"gameday.chaos.recover": {"run": run}},
+    }
+
+
 def alternating(cases, rounds):
+    """Ping, task, ping, task: every task has pings for neighbours."""
     ping = {"name": "ping", "ansible.builtin.ping": {}}
-    for _ in range(rounds):
+    for number in range(rounds):
         for name, task in cases.items():
             yield ping
-            yield {"name": name, **task}
+            yield {"name": name, "vars": {"round": number}, **task}
     yield ping
 
 
@@ -183,7 +216,7 @@ def markdown(rows, words):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("measures", nargs="*", choices=[*MEASURES, []], help="what to measure: %s (all)" % ", ".join(MEASURES), metavar="measure")
+    parser.add_argument("--only", choices=MEASURES, action="append", help="measure only this; may be given several times")
     parser.add_argument("--rounds", type=int, default=15, help="how often each task is run (15)")
     parser.add_argument("--python", default="/usr/bin/python3", help="the Python that the modules run on (/usr/bin/python3)")
     parser.add_argument("--markdown", metavar="FILE", help="write the table to this file, too")
@@ -191,7 +224,7 @@ def main():
     asked = parser.parse_args()
     rows = []
     with Stage(asked.python) as stage:
-        for name in asked.measures or MEASURES:
+        for name in asked.only or MEASURES:
             print("measuring: %s" % name, file=sys.stderr)
             rows += MEASURES[name](stage, asked.rounds)
     version = subprocess.run([asked.python, "--version"], capture_output=True, text=True, check=True).stdout.strip()

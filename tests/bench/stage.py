@@ -109,6 +109,12 @@ class Stage:
         text = METER.format(python=sys.executable, interpreter=self.interpreter, file=str(file))
         return self.executable("meter", text), lambda: [float(line) for line in file.read_text().split()]
 
+    def seconds(self, *argv):
+        """How long a program takes when the user of the modules runs it."""
+        began = time.perf_counter()
+        subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True, **self.user)
+        return time.perf_counter() - began
+
     def start(self, *argv, **options):
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
         self.closing.callback(process.wait)

@@ -209,8 +209,8 @@ def test_what_this_user_may_not_see_is_no_data(host):
             assert result["failed"] and result["observation"]["met"] is None and "use become" in result["msg"]
 
 
-# container: the real clients, docker's own and the Python package, with a stand-in for the engine, since nobody can order a real one to
-# have a container that is restarting, unhealthy or killed for lack of memory. What a real engine says is asked in tests/integration.
+# container: by the engine's socket and by the real docker client, with a stand-in for the engine, since nobody can order a real one to
+# have a container that is unhealthy, in trouble or killed for lack of memory. What a real engine says is asked in tests/integration.
 
 
 class Engine(http.server.BaseHTTPRequestHandler):
@@ -223,6 +223,8 @@ class Engine(http.server.BaseHTTPRequestHandler):
             return self.send(200, {"ApiVersion": "1.41", "MinAPIVersion": "1.12", "Version": "0"})
         if name == "trouble":
             return self.send(500, {"message": "the engine is in trouble"})
+        if name == "elsewhere":
+            return self.send(404, {"message": "page not found"})
         found = self.containers.get(name)
         return self.send(200, found) if found else self.send(404, {"message": "No such container: " + name})
 
@@ -253,12 +255,11 @@ def engine(tmp_path_factory):
         server.shutdown()
 
 
-@pytest.fixture(params=["docker's client", "Python package"])
-def client(request, monkeypatch):
-    if request.param == "docker's client":
-        monkeypatch.setattr(probe_container, "docker", None)
-        return shutil.which("docker") or missing("the docker client", "it is not on this machine")
-    return probe_container.docker or missing("the Python package docker", "it is not installed")
+@pytest.fixture(params=["socket", "client"])
+def way(request, monkeypatch):
+    if request.param == "client":
+        assert shutil.which("docker") or missing("the docker client", "it is not on this machine")
+        monkeypatch.setattr(probe_container, "by_socket", lambda name, path: probe_container.by_client(name, "unix://" + path))
 
 
 HEALTHY = {"State": {"Status": "running", "Health": {"Status": "healthy"}, "OOMKilled": False, "ExitCode": 0}, "RestartCount": 0}
@@ -274,17 +275,18 @@ CONTAINERS = [
     ("nobody", None, {}, False, "nobody is absent, expected running"),
     ("nobody", None, {"state": ["absent", "exited"]}, True, ""),
     ("trouble", None, {"state": "absent"}, None, "no data: the Docker engine cannot be asked"),
+    ("elsewhere", None, {"state": "absent"}, None, "no data: the Docker engine cannot be asked"),
 ]
 
 
 @pytest.mark.parametrize(("name", "container", "options", "met", "reason"), CONTAINERS, ids=["%s %s" % (row[0], row[2]) for row in CONTAINERS])
-def test_a_container_is_judged_by_what_the_engine_says(engine, client, monkeypatch, name, container, options, met, reason):
+def test_a_container_is_judged_by_what_the_engine_says(engine, way, monkeypatch, name, container, options, met, reason):
     monkeypatch.setattr(Engine, "containers", {name: container} if container else {})
     observation = measured(probe_container, name=name, docker_host=engine, **options)
     assert observation["met"] is met and reason in said(observation)[1], observation
 
 
-def test_an_engine_that_cannot_be_asked_is_no_data(client):
+def test_an_engine_that_cannot_be_asked_is_no_data(way):
     observation = measured(probe_container, name="x", docker_host="unix:///no/such.sock", state="absent")
     assert observation["met"] is None and "is it running? may this user use its socket?" in said(observation)[1]
 

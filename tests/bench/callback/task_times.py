@@ -1,5 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""How long each task took, for the benchmark: times of single tasks, not of the whole run."""
 from __future__ import annotations
 
 DOCUMENTATION = """

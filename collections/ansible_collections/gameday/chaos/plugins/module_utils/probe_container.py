@@ -14,6 +14,7 @@ from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, 
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import BadArgument, NoData
 
 SOCKET = "/var/run/docker.sock"
+NONE_SUCH = "no such container"  # an engine says 404 of a path that it does not serve, too
 OPTIONS = {
     "name": {"type": "str", "required": True},
     "docker_host": {"type": "str"},
@@ -70,9 +71,11 @@ def by_socket(name, path):
         raise cannot_ask(error) from None
     finally:
         engine.close()
-    if answer.status not in (200, 404):
-        raise cannot_ask(document.get("message"))
-    return document if answer.status == 200 else None
+    if answer.status == 200:
+        return document
+    if answer.status == 404 and NONE_SUCH in str(document.get("message")).lower():
+        return None
+    raise cannot_ask(document.get("message"))
 
 
 def by_client(name, host):
@@ -81,7 +84,7 @@ def by_client(name, host):
     answer = ask(["docker", *(["--host", host] if host else []), "container", "inspect", name])
     if answer.code == 0:
         return json.loads(answer.out)[0]
-    if "no such container" in answer.words.lower():
+    if NONE_SUCH in answer.words.lower():
         return None
     raise cannot_ask(answer.words)
 

@@ -39,7 +39,7 @@ options:
     description: Password for basic authentication.
     type: str
   follow_redirects:
-    description: Ask again where a redirect points to.
+    description: Ask again where a redirect points to. Credentials are not sent along to another server.
     type: bool
     default: false
   validate_certs:

@@ -19,7 +19,9 @@ extends_documentation_fragment:
 author: Gameday (@gameday)
 options:
   path:
-    description: The log file. One that was rotated meanwhile is read on from the rest of the old file, if that is called C(.1) or C(.0).
+    description:
+      - The log file. One that was rotated meanwhile is read on from the rest of the old file, if that is called C(.1) or C(.0).
+      - Where that rest is gone, nothing is said of lines that may have been in it. Of a log longer than 64 MiB only the end is read.
     type: path
   container:
     description: The container whose log it is.

@@ -28,7 +28,7 @@ options:
     type: float
     default: 3.0
   state:
-    description: What is expected.
+    description: What is expected. Of a name that cannot be resolved nobody can say that its port is closed.
     type: str
     choices: [open, closed]
     default: open

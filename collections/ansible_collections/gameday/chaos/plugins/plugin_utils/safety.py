@@ -36,7 +36,8 @@ def check_window(windows, now=None):
     if not windows:
         return
     now = now or datetime.datetime.now(datetime.UTC)
-    if not any([is_open(window, now) for window in windows]):  # a list: one that cannot be read is an error even while another is open
+    states = [is_open(window, now) for window in windows]  # all of them: one that cannot be read is an error even while another is open
+    if not any(states):
         raise Unsafe("experiment_windows: it is %s, outside of every window in which experiments are allowed: %s"
                      % (now.isoformat(timespec="minutes"), "; ".join(words(window) for window in windows)))
 
