@@ -75,7 +75,7 @@ TABLE = [
         check=DOCKER_CHECK, broken=["exited"], whole=["running", ""]),
     Row("a container is killed", "fault_container", {"name": "db", "action": "kill", "signal": "SIGTERM"}, container(),
         claim="container/db",
-        inject=["/usr/bin/docker kill --signal SIGTERM " + ID],
+        inject=["/usr/bin/docker kill --signal TERM " + ID],
         revert=["/usr/bin/docker start " + ID],
         check=DOCKER_CHECK, broken=["exited"], whole=["running", ""]),
     Row("a container freezes, even one that is removed when it ends", "fault_container", {"name": "db", "action": "pause"},

@@ -29,9 +29,9 @@ The database fails
 PostgreSQL becomes unavailable                                    run {RUN}
   ✓ ready          localhost
   ✓ steady state   API is healthy                                  (0.02 s)
-  ▼ fault          process/pid_file=/run/postgres.pid killed; back by 03:15:32 UTC at the latest  (verified: gone)
+  ▼ fault          postgres (pid 4711) killed; back by 03:15:32 UTC at the latest  (verified: gone)
   ✓ watched        The API keeps answering 503: 10.0 s, 100 samples, 100 % met, p95 12 ms
-  ✓ restored       process/pid_file=/run/postgres.pid after 10.5 s, ended by recover, proven
+  ✓ restored       postgres (pid 4711) after 10.5 s, ended by recover, proven
   ✓ recovered      in 1.5 s (budget 60 s)
 
 PASSED             outage 11.6 s · first sign after 0.20 s · recovery 1.4 s
@@ -41,7 +41,7 @@ PASSED             outage 11.6 s · first sign after 0.20 s · recovery 1.4 s
 def test_hosts_are_named_where_there_are_several():
     text = text_of(passed("api1", "api2", "db1"))
     assert "✓ ready          3 hosts                                         (api1, api2, db1)" in text
-    assert "▼ fault          db1   process/" in text
+    assert "▼ fault          db1   postgres (pid 4711)" in text
     assert "(api1 1.5 s · api2 1.5 s · db1 1.5 s)" in text
     assert "                   ✓ api2  passed" in text
 
@@ -190,7 +190,7 @@ def test_results_of_a_free_strategy_are_told_at_once():
     script.play("Free", free=True)
     script.task("Break", "method")
     script.result("a", "fault", script.fault_dict("a"), changed=True)
-    assert lines_of(script)[-1].startswith("  ▼ fault          a  process/")
+    assert lines_of(script)[-1].startswith("  ▼ fault          a  postgres (pid 4711)")
 
 
 def test_progress_only_after_silence():

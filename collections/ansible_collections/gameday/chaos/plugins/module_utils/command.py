@@ -40,9 +40,19 @@ def ask(argv, seconds=30, **options):
         code = process.returncode
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        out, err = process.communicate()
+        out, err = last_words(process)
         code, err = 124, err + b"\nno answer within %d s" % seconds
     return Answer(code, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "surrogateescape"))
+
+
+def last_words(process):
+    """What a killed program said; not waited for, where something that it left behind holds on to its output."""
+    try:
+        return process.communicate(timeout=0.5)
+    except subprocess.TimeoutExpired as error:
+        for pipe in (process.stdout, process.stderr):
+            pipe.close()
+        return error.stdout or b"", error.stderr or b""
 
 
 def find_tool(name):

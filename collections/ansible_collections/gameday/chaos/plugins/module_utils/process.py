@@ -7,10 +7,11 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import signal
 from dataclasses import dataclass
 
 # What no fault may ever hit, wherever it was found: what carries the connection, and what runs us.
-SPARED_NAMES = ("sshd", "systemd", "systemd-logind", "dbus-daemon", "dockerd", "containerd", "ssh-agent")
+SPARED_NAMES = ("sshd", "sshd-session", "sshd-auth", "systemd", "systemd-logind", "dbus-daemon", "dockerd", "containerd", "ssh-agent")
 SPARED_COMMANDS = re.compile(rb"ansible-tmp-|AnsiballZ_|ansible-playbook|ansible-runner|/gameday/faults/|ansible/cli/")
 
 
@@ -94,6 +95,15 @@ def pid_in(path):
     if not first.isdigit():
         raise ValueError("holds no pid but %r" % first[:40])
     return int(first)
+
+
+def signal_name(text):
+    """A signal as everything names it, KILL for 9, SIGKILL and kill; None where there is no such signal."""
+    name = str(text).upper()
+    if name.isdigit():
+        return next((one.name[3:] for one in signal.Signals if one.value == int(name)), None)
+    name = name if name.startswith("SIG") else "SIG" + name
+    return name[3:] if name in signal.Signals.__members__ else None
 
 
 def uid_of(user):

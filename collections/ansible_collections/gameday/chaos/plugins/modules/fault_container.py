@@ -69,6 +69,7 @@ import os
 
 from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
+from ansible_collections.gameday.chaos.plugins.module_utils.process import signal_name
 
 OPTIONS = {
     "name": {"type": "str", "required": True},
@@ -123,12 +124,13 @@ def plan(params, look):
                       "Start it without --rm, or use action: pause" % name)
     if action == "stop" and not 0 <= params["stop_timeout"] < duration:
         raise Refused("stop_timeout: %s s must be less than duration (%s s)" % (params["stop_timeout"], duration))
-    if action == "kill" and not params["signal"].replace("SIG", "", 1).isalnum():
+    signal = signal_name(params["signal"])
+    if action == "kill" and signal is None:
         raise Refused("signal: %r is no signal; give a name such as KILL or TERM" % params["signal"])
     client = docker(params)
     inject = {
         "stop": ["stop", "--time", str(params["stop_timeout"]), identity],
-        "kill": ["kill", "--signal", params["signal"], identity],
+        "kill": ["kill", "--signal", str(signal), identity],
         "pause": ["pause", identity],
     }[action]
     return Plan(

@@ -103,7 +103,6 @@ fault:
 
 import os
 import re
-import signal
 
 from ansible_collections.gameday.chaos.plugins.module_utils import process
 from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
@@ -181,21 +180,28 @@ def back(params, found):
     return ["processes_like", str(len(found)), str(first.user), first.name, command]
 
 
+def restarting(params):
+    """The command with its path spelled out, since the way back has no search path but its own."""
+    program = find_tool(params["restart"][0])
+    if not program or not os.path.isabs(program):
+        raise Refused("restart: %r is no program on this host; give its absolute path" % params["restart"][0])
+    if not os.path.isdir(params["restart_directory"]):
+        raise Refused("restart_directory: %s is no folder on this host" % params["restart_directory"])
+    return ["start_process", params["restart_directory"], program, *params["restart"][1:]]
+
+
 def killing(params, found, identities):
-    number = getattr(signal, "SIG" + params["signal"].upper().replace("SIG", "", 1), None)
-    if number is None:
+    signal = process.signal_name(params["signal"])
+    if signal is None:
         raise Refused("signal: %r is no signal; give a name such as KILL, TERM or INT" % params["signal"])
     if not params["restart"] and not params["supervised"]:
         raise Refused("restart: a killed process does not come back by itself; give the command that starts it again (restart), "
                       "or say that something else does (supervised: true)")
-    if params["restart"] and not find_tool(params["restart"][0]):
-        raise Refused("restart: %r is no program on this host; give its absolute path" % params["restart"][0])
     if len({(one.name, one.command, one.user) for one in found}) > 1 and params["port"] is None:
         raise Refused("count: the %s processes are not alike, and one restart command could not bring them all back; break them one by one" % len(found))
-    restart = [["start_process", params["restart_directory"], *params["restart"]]] * len(found) if params["restart"] else []
     return dict(
-        inject=[["signal_processes", number.name[3:], *identities]],
-        revert=restart,
+        inject=[["signal_processes", signal, *identities]],
+        revert=[restarting(params)] * len(found) if params["restart"] else [],
         check=Check(back(params, found), broken=["missing"], whole=["back"]),
         settle=params["restart_within"],
     )

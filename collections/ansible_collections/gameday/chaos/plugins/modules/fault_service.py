@@ -45,7 +45,7 @@ import re
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
 
 OPTIONS = {"name": {"type": "str", "required": True}}
-SPARED = re.compile(r"^(ssh|sshd|ssh@.*|systemd-.*|dbus.*|init|gameday-.*)\.(service|socket)$")
+SPARED = re.compile(r"(sshd?|sshd?@.*|systemd-.*|dbus.*|init|gameday-.*)\.(service|socket)")
 # The runtime folder that outranks /etc, where most units that people write lie: a mask in /run/systemd/system would be overruled there.
 MASKS = "/run/systemd/system.control"
 FOLLOWERS = ("RequiredBy", "BoundBy", "ConsistsOf", "TriggeredBy")
@@ -53,7 +53,7 @@ FOLLOWERS = ("RequiredBy", "BoundBy", "ConsistsOf", "TriggeredBy")
 
 def unit_name(params):
     name = params["name"]
-    if not re.match(r"^[A-Za-z0-9:_.\\@-]+$", name) or name.startswith("-"):
+    if not re.fullmatch(r"[A-Za-z0-9:_.\\@-]+", name) or name.startswith("-"):
         raise Refused("name: %r is no name of a unit" % name)
     return name if re.search(r"\.(service|socket|timer|target|path|mount)$", name) else name + ".service"
 
@@ -89,8 +89,10 @@ def plan(params, look):
     state = properties(look, unit, "Id", "LoadState", "ActiveState", "FragmentPath")
     if state.get("LoadState") == "not-found":
         raise Refused("name: there is no unit %s on this host" % unit)
+    if state.get("Id", unit) != unit and not SPARED.fullmatch(state["Id"]):
+        raise Refused("name: %s is another name of %s; use that, since a fault on a thing must have one name" % (unit, state["Id"]))
     unit = state.get("Id") or unit
-    if SPARED.match(unit):
+    if SPARED.fullmatch(unit):
         raise Refused("name: %s is never stopped, because the host or the connection lives by it" % unit)
     if state.get("ActiveState") != "active":
         raise Refused("name: %s is %s, not active: a fault on it would show nothing. Start it first" % (unit, state.get("ActiveState")))
