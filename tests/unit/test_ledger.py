@@ -386,3 +386,16 @@ def test_an_unreadable_record_does_not_stop_the_way_back(root, thing):
     fault = inject(root, thing, run="run-2")["fault"]
     os.unlink(os.path.join(os.path.dirname(fault["way_back"]), "fault.json"))
     assert recover(ledger.Ledger(str(root)), all=True)[1]["restored"] and not thing.exists()
+
+
+def test_a_name_that_is_not_utf8_spoils_no_result(root, tmp_path):
+    """Ansible refuses a result with such a name as a whole, after the injection."""
+    folder = os.fsencode(tmp_path / "things")
+    os.mkdir(folder)
+    path = os.fsdecode(folder + b"/sl\xff")
+    fault = inject(root, path)["fault"]
+    json.dumps(fault, ensure_ascii=False).encode()
+    assert os.path.exists(os.fsencode(path))
+    changed, recovery = recover(ledger.Ledger(str(root)), run="run-1")
+    json.dumps(recovery, ensure_ascii=False).encode()
+    assert changed and recovery["restored"] and not os.path.exists(os.fsencode(path))

@@ -15,6 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint, timer, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Held, Ledger, LedgerError, new_id
+from ansible_collections.gameday.chaos.plugins.module_utils.probe import printable
 
 MAXIMUM_DURATION = 4 * 3600
 MANUAL = "manual"
@@ -78,11 +79,11 @@ def run_fault(claim, plan, options, tools=(), **constraints):
     try:
         result = run.present() if module.params["state"] == "present" else run.absent()
     except (Refused, LedgerError) as error:
-        module.fail_json(msg=str(error), **run.so_far())
+        module.fail_json(msg=printable(str(error)), **run.so_far())
     except Exception as error:
         module.fail_json(msg="%s: %s. This is a defect of the module %s: please report it, with the output of -vvv"
                          % (type(error).__name__, error, run.kind), exception=traceback.format_exc(), **run.so_far())
-    module.exit_json(**result)
+    module.exit_json(**printable(result))
 
 
 class FaultRun:
@@ -320,4 +321,4 @@ def public(record):
         fault["end"] = clock.iso(clock.at_uptime(ended)) if same_boot else record["ends"]
     fault["ended_by"] = record.get("ended_by")
     fault["way_back"] = "%s/revert" % record["folder"] if record.get("folder") and ended is None else None
-    return fault
+    return printable(fault)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import MANUAL, public
+from ansible_collections.gameday.chaos.plugins.module_utils.probe import printable
 
 NOTES = 20
 
@@ -41,10 +42,10 @@ def recover(ledger, run=None, claim=None, all=False, by="recover", dry=False):
     residue += ["%s has no readable record, so nobody knows whose it is; sh %s/revert puts it back" % (folder, folder)
                 for folder in ledger.unreadable(put_back=all)]
     faults = list(ended.values()) + [record for record, words in failed if asked(record)]
-    return bool(due), {
+    return bool(due), printable({
         "restored": not residue, "run": run, "at": clock.iso(), "residue": residue, "notes": notes,
         "faults": [public(record) for record in sorted(faults, key=lambda one: one["armed"])],
-    }
+    })
 
 
 def proof(records):

@@ -55,7 +55,7 @@ def unit_name(params):
     name = params["name"]
     if not re.fullmatch(r"[A-Za-z0-9:_.\\@-]+", name) or name.startswith("-"):
         raise Refused("name: %r is no name of a unit" % name)
-    return name if re.search(r"\.(service|socket|timer|target|path|mount)$", name) else name + ".service"
+    return name if re.search(r"\.(service|socket|timer|path)$", name) else name + ".service"
 
 
 def claim(params, look):
