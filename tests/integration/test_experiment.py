@@ -25,7 +25,8 @@ DEVIATE = {"name": "It still works", "gameday.chaos.probe_process": {"pattern": 
 def hosts(netns_hosts):
     """Each with the victim, and without a fault, before and after."""
     for name in netns_hosts.names[:3]:
-        netns_hosts.run(name, f"pkill -KILL -f '^{VICTIM}$' || true; setsid -f {VICTIM} </dev/null >/dev/null 2>&1; "
+        netns_hosts.run(name, f"pkill -KILL -f '^{VICTIM}$'; while pgrep -f '^{VICTIM}$'; do sleep 0.05; done >/dev/null; "
+                              f"setsid -f {VICTIM} </dev/null >/dev/null 2>&1; "
                               f"until pgrep -f '^{VICTIM}$' >/dev/null; do sleep 0.05; done")
     yield netns_hosts
     for name in netns_hosts.names[:3]:

@@ -56,7 +56,8 @@ class Process:
     def __init__(self, request, action):
         self.hosts = request.getfixturevalue("netns_hosts")
         self.inventory, self.limit = self.hosts, ["--limit", "n1"]
-        self.hosts.run("n1", "pkill -f '^sleep 9191$' || true; setsid -f sleep 9191 </dev/null >/dev/null 2>&1")
+        self.hosts.run("n1", "pkill -KILL -f '^sleep 9191$'; while pgrep -f '^sleep 9191$'; do sleep 0.05; done >/dev/null; "
+                             "setsid -f sleep 9191 </dev/null >/dev/null 2>&1; until pgrep -f '^sleep 9191$' >/dev/null; do sleep 0.05; done")
         self.module = "gameday.chaos.fault_process"
         self.options = {"pattern": "^sleep 9191$", "action": action}
         self.broken = "frozen" if action == "stop" else "gone"

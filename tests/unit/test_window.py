@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
@@ -233,12 +234,17 @@ def host():
 
 
 def test_a_breached_stop_condition_puts_back_before_late_answers_are_in(host):
-    with subprocess.Popen(["sleep", "500.51"], user=USER if USER == NOBODY else None) as frozen:
-        assert host.run("fault_process", pattern="^sleep 500.51$", duration=30, run="this")["fault"]["verified"]
+    seconds = "500.%s" % os.getpid()  # of this run alone: another may share the machine
+    frozen = subprocess.Popen(["sleep", seconds], user=USER if USER == NOBODY else None)
+    try:
+        injected = host.run("fault_process", pattern="^sleep %s$" % seconds, duration=30, run="this")
+        assert injected.get("fault", {}).get("verified"), injected
         probes = [{"name": "dead", "probe_tcp": {"port": 1}}, {"name": "slow", "probe_command": {"command": "sleep 1.5"}}]
         result = host.run("steady_state", probes=probes, during=10, interval=0.05, stop_after_outage=0.3, run="this")["steady_state"]
         assert process.look_at(frozen.pid).state == "S"
+    finally:
         frozen.kill()
+        frozen.wait()
     assert result["met"] is False and result["reasons"][0].startswith("stopped: dead was not met for longer than 0.3 s")
     fault = result["recovery"]["faults"][0]
     assert fault["ended_by"] == "stop_condition" and result["recovery"]["restored"]
