@@ -111,7 +111,7 @@ TABLE = [
         claim=r"process/pattern=^sleep 500\.61$,user={user}",
         inject=["signal_processes KILL {pid} {start}"],
         revert=["start_process / %s 500.61" % SLEEP],
-        check="processes_like 1 {user} sleep sleep500.61", broken=["missing"], whole=["back"], holds=["pid {pid}"]),
+        check="processes_like 1 {user} sleep sleep500.61 %s500.61" % SLEEP, broken=["missing"], whole=["back"], holds=["pid {pid}"]),
     Row("a service stops", "fault_service", {"name": "pg"}, unit(),
         claim="service/pg.service",
         inject=["mkdir -p /run/systemd/system.control",

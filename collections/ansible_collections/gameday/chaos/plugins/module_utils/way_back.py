@@ -45,14 +45,17 @@ signal_processes() {
 }
 
 processes_like() {
-    wanted=$1 user=$2 name=$3 command=$4 found=0
+    wanted=$1 user=$2 name=$3 found=0
+    shift 3
     set +f
     for folder in /proc/[0-9]*; do
         { read -r line <"$folder/comm"; } 2>/dev/null || continue
         [ "$line" = "$name" ] && look_at "${folder#/proc/}" || continue
         text= line=
         while read -r line || [ -n "$line" ]; do text="$text$line"; line=; done 2>/dev/null <"$folder/cmdline"
-        [ "$text" = "$command" ] || continue
+        known=
+        for command; do [ "$text" != "$command" ] || known=1; done
+        [ -n "$known" ] || continue
         while read -r word line _; do [ "$word" != Uid: ] || break; done 2>/dev/null <"$folder/status"
         [ "$line" = "$user" ] && found=$((found + 1))
     done
@@ -79,6 +82,9 @@ listening_port() {
 }
 
 start_process() {
+    # One that comes up as something else than what was killed would be started again and again.
+    starts=$((${starts:-0} + 1))
+    [ $starts -le 3 ] || return 0
     # Not with "&" where it can be had otherwise: sh starts background commands with INT and QUIT ignored, and they would stay so.
     if setsid -f true 2>/dev/null; then (cd "$1" && shift && exec setsid -f "$@") </dev/null >/dev/null 2>&1 9<&-
     else (cd "$1" && shift && exec setsid "$@") </dev/null >/dev/null 2>&1 9<&- & fi

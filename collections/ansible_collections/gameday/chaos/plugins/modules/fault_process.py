@@ -53,6 +53,8 @@ options:
   restart:
     description:
       - The command that starts the process again, as a list of words (no shell). It is run detached, with an empty environment but for E(PATH).
+      - What it starts must be recognisable as what was killed, by O(pid_file) or O(port) where these were given, else by the same
+        command line. After three starts without success the way back only waits.
       - To start it as another user, put C(setpriv) or C(runuser) in front.
       - Kept in the ledger, which only the executing user can read.
     type: list
@@ -103,8 +105,9 @@ fault:
 
 import os
 import re
+import shutil
 
-from ansible_collections.gameday.chaos.plugins.module_utils import process
+from ansible_collections.gameday.chaos.plugins.module_utils import process, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
 
@@ -176,18 +179,27 @@ def back(params, found):
     first = found[0]
     if params["pid_file"] is not None:
         return ["process_in_pid_file", params["pid_file"], first.name]
-    command = first.command.replace(b"\0", b"").replace(b"\n", b"").decode("utf-8", "surrogateescape")
-    return ["processes_like", str(len(found)), str(first.user), first.name, command]
+    commands = [as_the_way_back_reads(first.command.decode("utf-8", "surrogateescape"))]
+    if params["restart"]:  # the same program, perhaps by its full path now
+        commands.append(as_the_way_back_reads("".join(restarting(params)[2:])))
+    return ["processes_like", str(len(found)), str(first.user), first.name, *dict.fromkeys(commands)]
+
+
+def as_the_way_back_reads(command):
+    """A command line as sh can read it from /proc: without what is between the words, and on one line."""
+    return command.replace("\0", "").replace("\n", "")
 
 
 def restarting(params):
-    """The command with its path spelled out, since the way back has no search path but its own."""
-    program = find_tool(params["restart"][0])
+    """The command as it was given, but with its path spelled out where the way back's own search path would not find it."""
+    name = params["restart"][0]
+    program = find_tool(name)
     if not program or not os.path.isabs(program):
         raise Refused("restart: %r is no program on this host; give its absolute path" % params["restart"][0])
     if not os.path.isdir(params["restart_directory"]):
         raise Refused("restart_directory: %s is no folder on this host" % params["restart_directory"])
-    return ["start_process", params["restart_directory"], program, *params["restart"][1:]]
+    known = shutil.which(name, path=way_back.PATH) is not None
+    return ["start_process", params["restart_directory"], name if known else program, *params["restart"][1:]]
 
 
 def killing(params, found, identities):

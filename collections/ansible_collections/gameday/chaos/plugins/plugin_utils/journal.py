@@ -58,7 +58,7 @@ class Ending:
 
     def judge(self, host):
         found = self.found(host)
-        verdict = worst(one["verdict"] for one in found)
+        verdict = worst((one["verdict"] for one in found), "passed")
         reason = judging.one_line(found, host is None and len(self.record.hosts) > 1)
         if self.told and verdict != "not_restored":
             return self.told_verdict(host) or (verdict, reason)

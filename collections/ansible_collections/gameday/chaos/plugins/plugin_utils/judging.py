@@ -7,16 +7,10 @@ from __future__ import annotations
 import datetime
 
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chronicle import place, recovery_in, still_there
+from ansible_collections.gameday.chaos.plugins.plugin_utils.verdict import worst
 
-# From good to bad: the verdict is the worst of what was found.
-VERDICTS = ("passed", "inconclusive", "deviated", "errored", "not_restored")
 FAULT_KEYS = ("id", "kind", "claim", "target", "action", "run", "state", "duration", "armed", "begin", "ends", "end", "ended_by",
               "verified", "effect", "timer", "inject", "revert", "way_back")
-
-
-def worst(verdicts, default="passed"):
-    known = [verdict for verdict in verdicts if verdict in VERDICTS]
-    return max(known, key=VERDICTS.index, default=default)
 
 
 def instant(text):
@@ -178,7 +172,7 @@ def judged(event, subject, reasons):
 
 def one_line(found, several_hosts):
     """The first finding of the worst kind, in one line."""
-    verdict = worst(one["verdict"] for one in found)
+    verdict = worst((one["verdict"] for one in found), "passed")
     first = next((one for one in found if one["verdict"] == verdict), None)
     if first is None:
         return "everything was as expected"

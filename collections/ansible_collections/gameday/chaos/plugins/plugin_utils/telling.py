@@ -190,7 +190,8 @@ def fault(events, view):
     for event in events:
         told, host = event["data"], view.host(place(event))
         if event["status"] == "failed":
-            lines.append(row("✗", "not injected", f"{host}{told['claim']}", "bad"))
+            headline = "NOT RESTORED" if told.get("begin") and not told.get("end") else "not injected"
+            lines.append(row("✗", headline, f"{host}{told['claim']}", "bad"))
             lines += [more(line, "bad") for line in lines_of(event["msg"])]
         elif told.get("state") == "planned":
             lines += planned(told, host)

@@ -82,9 +82,8 @@ def reasons(seen):
     return " | ".join(seen.get("reasons") or ["no reason given"])
 
 
-def worst(verdicts):
-    known = [verdict for verdict in verdicts if verdict in ORDER]
-    return max(known, key=ORDER.index) if known else "errored"
+def worst(verdicts, default="errored"):
+    return max((verdict for verdict in verdicts if verdict in ORDER), key=ORDER.index, default=default)
 
 
 def has_effect(phases):
