@@ -7,72 +7,12 @@ import uuid
 
 import pytest
 
+from things import CASES
+
 DURATION = 5
 
 
-class Container:
-    """A container of a real engine, driven from this machine."""
-
-    whole = "running"
-
-    def __init__(self, request, action):
-        self.action = action
-        self.inventory, self.limit = None, []
-        sleeper = request.getfixturevalue("containers")("sleeper", request.getfixturevalue("voiceassist_image"), "redis")
-        self.container = sleeper
-        self.broken = "paused" if action == "pause" else "exited"
-        self.module = "gameday.chaos.fault_container"
-        self.options = {"name": sleeper.name, "action": action, "stop_timeout": 2} if action == "stop" else {"name": sleeper.name, "action": action}
-        self.claim = f"container/{sleeper.name}"
-        self.words = f"docker {action}"
-
-    def look(self):
-        self.container.reload()
-        return self.container.status
-
-
-class Service:
-    """A systemd unit on a host reached over ssh."""
-
-    whole, broken = "active loaded", "inactive masked"
-
-    def __init__(self, request, action):
-        self.hosts = request.getfixturevalue("voiceassist_hosts")
-        self.inventory, self.limit = self.hosts, ["--limit", "h3"]
-        self.module = "gameday.chaos.fault_service"
-        self.options = {"name": "voiceassist-redis"}
-        self.claim = "service/voiceassist-redis.service"
-        self.words = "systemctl stop voiceassist-redis.service"
-
-    def look(self):
-        return " ".join(self.hosts.run("h3", "systemctl show -p ActiveState -p LoadState --value voiceassist-redis").stdout.split()[::-1])
-
-
-class Process:
-    """A process on a host without systemd, reached over ssh."""
-
-    whole = "running"
-
-    def __init__(self, request, action):
-        self.hosts = request.getfixturevalue("netns_hosts")
-        self.inventory, self.limit = self.hosts, ["--limit", "n1"]
-        self.hosts.run("n1", "pkill -KILL -f '^sleep 9191$'; while pgrep -f '^sleep 9191$'; do sleep 0.05; done >/dev/null; "
-                             "setsid -f sleep 9191 </dev/null >/dev/null 2>&1; until pgrep -f '^sleep 9191$' >/dev/null; do sleep 0.05; done")
-        self.module = "gameday.chaos.fault_process"
-        self.options = {"pattern": "^sleep 9191$", "action": action}
-        self.broken = "frozen" if action == "stop" else "gone"
-        if action == "kill":
-            self.options["restart"] = ["sleep", "9191"]
-        self.claim = "process/pattern=^sleep 9191$"
-        self.words = "signal_processes " + {"stop": "STOP", "kill": "KILL"}[action]
-
-    def look(self):
-        state = self.hosts.run("n1", "for p in $(pgrep -f '^sleep 9191$'); do cut -d' ' -f3 /proc/$p/stat; done").stdout.split()
-        return {"S": "running", "T": "frozen"}.get(state[0], state[0]) if state else "gone"
-
-
-@pytest.fixture(params=[(Container, "stop"), (Container, "kill"), (Container, "pause"), (Service, "stop"), (Process, "stop"), (Process, "kill")],
-                ids=lambda pair: f"{pair[0].__name__} {pair[1]}")
+@pytest.fixture(params=CASES, ids=lambda pair: f"{pair[0].__name__} {pair[1]}")
 def thing(request):
     return request.param[0](request, request.param[1])
 

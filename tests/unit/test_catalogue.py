@@ -12,7 +12,8 @@ from ansible_collections.gameday.chaos.plugins.doc_fragments.probe import Module
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import COMMON_OPTIONS
 from ansible_collections.gameday.chaos.plugins.module_utils.probes import KINDS
-from test_fault_plans import TABLE
+
+from plans import TABLE
 
 COLLECTION = pathlib.Path(__file__).parents[2] / "collections" / "ansible_collections" / "gameday" / "chaos"
 PACKAGE = "ansible_collections.gameday.chaos.plugins."

@@ -67,6 +67,14 @@ def test_a_fault_is_injected_proved_and_put_back(root, thing):
     assert end(root, thing)["changed"] is False
 
 
+def test_what_somebody_else_repaired_before_is_told(root, thing):
+    inject(root, thing)
+    thing.unlink()
+    assert end(root, thing)["fault"]["lasted"] is False
+    inject(root, thing)
+    assert end(root, thing)["fault"]["lasted"] is True
+
+
 def test_the_timer_puts_back_within_half_a_second(root, thing):
     fault = inject(root, thing, duration=1)["fault"]
     deadline = ledger.Ledger(str(root)).find(fault["claim"])["ends_uptime"]

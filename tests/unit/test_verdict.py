@@ -61,6 +61,7 @@ ROWS = [
     ("recover never ran", STEADY, None, None, None, "not_restored", "recover did not run"),
     ("over too early", STEADY, None, recovered({**FAULT, "ended_by": "timer"}), STEADY, "inconclusive", "db was over.*longer duration"),
     ("swept", STEADY, None, recovered({**FAULT, "ended_by": "sweep"}), STEADY, "inconclusive", "db was over before"),
+    ("repaired by somebody", STEADY, None, recovered({**FAULT, "lasted": False}), STEADY, "inconclusive", "db was whole again before"),
     ("ended by the method", STEADY, None, recovered({**FAULT, "ended_by": "state=absent"}), STEADY, "passed", "steady before"),
     ("a fault without effect", STEADY, None, recovered(FAULT, {**FAULT, "claim": "process/x", "verified": False}), STEADY, "inconclusive",
      "process/x had no measured effect"),

@@ -61,6 +61,7 @@ class Plan:
     holds: list = field(default_factory=list)  # what else this fault has alone: a second fault on it is refused
     settle: int = 5  # seconds that the thing may need to be whole again after the last step
     effect_within: int = 10  # seconds that the fault may need to show
+    lasting: bool = True  # it stays broken until it is put back; one that something else is to repair does not
     areas: dict = field(default_factory=dict)  # what the fingerprint must show equal afterwards: area -> things
     containers_command: tuple = ("docker",)
     logs: list = field(default_factory=list)  # where the thing says what happened to it: {container: name} or {unit: name}
@@ -69,7 +70,7 @@ class Plan:
 def run_fault(claim, plan, options, tools=(), **constraints):
     """
     The whole of a fault module: claim(params, look) names the thing, plan(params, look) says what to do with it.
-    C(options) and C(constraints) are those of AnsibleModule; C(tools) are the programs that the plan calls.
+    C(options) and C(constraints) are those of AnsibleModule; C(tools) are the programs that the plan calls, or a function of params that tells.
     """
     module = AnsibleModule(argument_spec=dict(FAULT_OPTIONS, **options), supports_check_mode=True, **constraints)
     for name, option in module.argument_spec.items():
@@ -155,7 +156,8 @@ class FaultRun:
         return instant
 
     def require_tools(self):
-        missing = [name for name in (*self.tools, *WAY_BACK_TOOLS) if not find_tool(name)]
+        tools = self.tools(self.params) if callable(self.tools) else self.tools
+        missing = [name for name in (*tools, *WAY_BACK_TOOLS) if not find_tool(name)]
         if missing:
             raise Refused("%s not found on this host: %s needs %s. Install it, or choose another fault; nothing was touched"
                           % (", ".join(missing), self.kind, "them" if len(missing) > 1 else "it"))
@@ -211,7 +213,7 @@ class FaultRun:
             "ends": clock.iso(clock.at_uptime(ends)), "ends_uptime": ends, "boot_id": clock.boot_id(), "timer": timer.kind(),
             "inject": [way_back.quote(argv) for argv in plan.inject], "revert": [way_back.quote(argv) for argv in plan.revert],
             "check": way_back.quote(plan.check.argv), "areas": plan.areas, "containers_command": list(plan.containers_command),
-            "logs": plan.logs,
+            "logs": plan.logs, "lasting": plan.lasting,
         }
 
     # From here on the host is changed, and the way back comes first
@@ -292,6 +294,11 @@ class FaultRun:
         return {"changed": changed, "fault": fault, "diff": {"before": "", "after": "\n".join(lines) + "\n"}}
 
 
+def kept(claim, name):
+    """The path of a file that a fault keeps beside its record; it is there as long as the fault is."""
+    return os.path.join(Ledger().folder(claim), name)
+
+
 def interrupt(number, frame):
     raise Interrupted("the module was ended by signal %s" % number)
 
@@ -320,5 +327,6 @@ def public(record):
         same_boot = record["boot_id"] == clock.boot_id()
         fault["end"] = clock.iso(clock.at_uptime(ended)) if same_boot else record["ends"]
     fault["ended_by"] = record.get("ended_by")
+    fault["lasted"] = None if ended is None else not (record.get("lasting") and record.get("over_before"))
     fault["way_back"] = "%s/revert" % record["folder"] if record.get("folder") and ended is None else None
     return printable(fault)

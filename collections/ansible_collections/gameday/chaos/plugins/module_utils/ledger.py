@@ -7,7 +7,7 @@ The ledger: what is broken on this host and how it is put back, one folder per f
                           revert       the way back, an executable; also the lock: whoever injects or reverts holds a flock on it
                           reserve      a few blocks of disk, given back before the way back needs any
                           watcher      pid and start time of the detached watcher, where that is the timer
-    <root>/ended/<id>/                 the same folder after the end, with the file "ended": uptime and who
+    <root>/ended/<id>/                 the same folder after the end, with the file "ended": uptime, who, and "over" where it was whole already
 """
 
 from __future__ import annotations
@@ -152,8 +152,8 @@ class Ledger:
         record["folder"] = folder
         try:
             with open(os.path.join(folder, "ended")) as source:
-                at, by = source.read().split()
-            record.update(ended_uptime=int(at), ended_by=by)
+                at, by, *over = source.read().split()
+            record.update(ended_uptime=int(at), ended_by=by, over_before=bool(over))
         except (OSError, ValueError):
             pass
         return record

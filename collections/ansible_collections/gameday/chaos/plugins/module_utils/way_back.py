@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 STEP_SECONDS = 60
@@ -81,6 +82,48 @@ listening_port() {
     done
 }
 
+inside() {
+    # A command in the namespaces of a process, as long as it is that process: inside PID START NSENTER-OPTION... -- COMMAND...
+    if ! look_at "$1" || [ "$start" != "$2" ]; then seen=gone; return 0; fi
+    target=$1
+    shift 2
+    seen=$($limit nsenter -t "$target" "$@" 2>&1 </dev/null 9<&-)
+}
+
+of_session() {
+    # The living processes of the load in this file, in $members.
+    members= leader= began=
+    { read -r leader began <"$1"; } 2>/dev/null
+    [ -n "$began" ] || return 0
+    if look_at "$leader" && [ "$start" != "$began" ]; then return 0; fi  # a pid is used again only when its session is empty
+    set +f
+    for folder in /proc/[0-9]*; do
+        { read -r line <"$folder/stat"; } 2>/dev/null || continue
+        set -- ${line##*) }
+        case $1 in Z|X|x) continue ;; esac
+        [ "$4" != "$leader" ] || members="$members ${folder#/proc/}"
+    done
+    set -f
+}
+
+load_state() {
+    of_session "$1"
+    seen=ended
+    if [ -n "$members" ]; then set -- $members; seen="running=$#"; fi
+}
+
+end_load() {
+    # TERM to all, a second of patience, then KILL until none is left, since they may have started others meanwhile.
+    of_session "$1"
+    [ -z "$members" ] || kill -s TERM $members 2>/dev/null
+    for turn in 1 2 3 4 5 6 7 8 9 10; do
+        of_session "$1"
+        [ -n "$members" ] || return 0
+        [ $turn -lt 5 ] || kill -s KILL $members 2>/dev/null
+        sleep 0.2
+    done
+}
+
 start_process() {
     # One that comes up as something else than what was killed would be started again and again.
     starts=$((${starts:-0} + 1))
@@ -91,7 +134,40 @@ start_process() {
 }
 """
 
-VERB_NAMES = tuple(line.split("()")[0] for line in VERBS.splitlines() if line.endswith("() {"))
+# start_load FILE CGROUP... -- COMMAND...: a command that runs until it is ended, known by its session. It enters the cgroups, says in the file
+# who it is, and only then becomes the command, so that there is never one that nobody knows. Only for injecting, so it may need Python.
+START_LOAD = r"""
+import os, sys
+file, *rest = sys.argv[1:]
+place = rest.index("--")
+groups, command = rest[:place], rest[place + 1:]
+ours, theirs = os.pipe()
+if os.fork() == 0:
+    try:
+        os.setsid()
+        os.chdir("/")
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        os.dup2(theirs, 3, inheritable=False)
+        os.closerange(4, 65536)
+        for group in groups:
+            with open(group + "/cgroup.procs", "w") as members:
+                members.write(str(os.getpid()))
+        with open("/proc/self/stat", "rb") as stat:
+            start = stat.read().rpartition(b")")[2].split()[19].decode()
+        with open(file, "w") as kept:
+            kept.write("%s %s\n" % (os.getpid(), start))
+        os.execvp(command[0], command)
+    except OSError as error:
+        os.write(3, ("%s: %s" % (error.filename or command[0], error.strerror)).encode())
+    os._exit(127)
+os.close(theirs)
+said = os.read(ours, 4096)
+sys.exit(said.decode() or 0)
+"""
+
+VERB_NAMES = ("start_load",) + tuple(line.split("()")[0] for line in VERBS.splitlines() if line.endswith("() {"))
 
 SCRIPT = r"""#!/bin/sh
 # The way back of @TITLE@
@@ -108,7 +184,7 @@ ends=@ENDS@
 boot=@BOOT@
 settle=@SETTLE@
 by=${1:-hand}
-limit=
+limit= tried= lasted=
 command -v timeout >/dev/null && limit='timeout -k 5 @STEP_SECONDS@'
 @VERBS@
 uptime() {
@@ -138,7 +214,11 @@ restored() {
 }
 
 put_back() {
-    restored && return 0
+    if restored; then
+        [ -n "$tried" ] || lasted=over
+        return 0
+    fi
+    tried=1
 @REVERT@
     turns=0
     until restored; do
@@ -155,7 +235,7 @@ one_attempt() {
     put_back || { exec 9<&-; return 1; }
     { true >"$here/reserve"; } 2>/dev/null
     uptime
-    if ! { printf '%s %s\n' "$now" "$by" >"$here/ended" && mv "$here" "$ledger/ended/$id"; } 2>/dev/null; then
+    if ! { printf '%s %s %s\n' "$now" "$by" "$lasted" >"$here/ended" && mv "$here" "$ledger/ended/$id"; } 2>/dev/null; then
         echo "put back, but the record $here cannot be moved away: is the disk writable?" >&2
         exit 3
     fi
@@ -239,6 +319,8 @@ def pattern(text):
 
 def argv_to_run(argv):
     """The vector that does argv outside the script: a verb needs the shell that knows it; its arguments stay arguments."""
+    if argv[0] == "start_load":
+        return [sys.executable, "-I", "-S", "-c", START_LOAD] + [str(word) for word in argv[1:]]
     if argv[0] in VERB_NAMES:
         return ["/bin/sh", "-c", VERBS + 'seen=; "$@" || exit $?; printf %s "$seen"', "gameday"] + [str(word) for word in argv]
     return [str(word) for word in argv]
@@ -260,7 +342,12 @@ def check_text(check):
 
 def revert_text(steps):
     """Every step runs, whatever became of the one before: the check says whether it was enough."""
-    return "\n".join("    %s%s" % ("" if argv[0] in VERB_NAMES else "step ", call(argv)) for argv in steps) or "    :"
+    def line(argv):
+        if argv[0] not in VERB_NAMES:
+            return "    step " + call(argv)
+        return "    %s%s" % (call(argv), ' || echo "step failed: $seen" >&2' if argv[0] == "inside" else "")
+
+    return "\n".join(map(line, steps)) or "    :"
 
 
 def script(record, plan, ledger, here):

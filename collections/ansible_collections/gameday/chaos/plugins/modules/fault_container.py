@@ -64,10 +64,7 @@ fault:
   type: dict
 """
 
-import json
-import os
-
-from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
+from ansible_collections.gameday.chaos.plugins.module_utils import container
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
 from ansible_collections.gameday.chaos.plugins.module_utils.process import signal_name
 
@@ -81,43 +78,13 @@ OPTIONS = {
 BROKEN = {"stop": "exited", "kill": "exited", "pause": "paused"}
 
 
-def docker(params):
-    """The client with the engine it talks to spelled out, so that the way back, with no environment, talks to the same one."""
-    host = params["docker_host"] or os.environ.get("DOCKER_HOST")
-    return [find_tool("docker") or "docker"] + (["--host", host] if host else [])
-
-
-def inspect(params, look):
-    if not params["name"] or params["name"].startswith("-"):
-        raise Refused("name: %r is no container's name" % params["name"])
-    return look([*docker(params), "container", "inspect", params["name"]])
-
-
 def claim(params, look):
-    """By its name, however it was pointed at, so that name and id of one container are one claim."""
-    answer = inspect(params, look)
-    name = json.loads(answer.out)[0]["Name"].lstrip("/") if answer.code == 0 else params["name"]
-    return "container/" + name
-
-
-def container(params, look):
-    answer = inspect(params, look)
-    if answer.code == 0:
-        return json.loads(answer.out)[0]
-    said = answer.words.lower()
-    if "no such container" in said:
-        known = look([*docker(params), "ps", "--format", "{{.Names}}"]).out.split()
-        raise Refused("name: there is no container %r on this engine; running are: %s" % (params["name"], ", ".join(known) or "none"))
-    if "permission denied" in said:
-        raise Refused("no permission on the Docker engine's socket: use become, or a user in the group docker. docker said: %s" % answer.words)
-    raise Refused("the Docker engine cannot be asked; is it running, and is docker_host right? docker said: %s" % answer.words)
+    return "container/" + container.name_of(params, look, "name")
 
 
 def plan(params, look):
-    found = container(params, look)
-    name, identity, status = found["Name"].lstrip("/"), found["Id"], found["State"]["Status"]
-    if status != "running":
-        raise Refused("name: the container %s is %s, not running: a fault on it would show nothing. Start it first" % (name, status))
+    found = container.running(params, look, "name")
+    name, identity = found["Name"].lstrip("/"), found["Id"]
     action, duration = params["action"], params["duration"]
     if action != "pause" and found["HostConfig"]["AutoRemove"]:
         raise Refused("name: the container %s was started with --rm and would be deleted when it ends: there is no way back. "
@@ -127,7 +94,7 @@ def plan(params, look):
     signal = signal_name(params["signal"])
     if action == "kill" and signal is None:
         raise Refused("signal: %r is no signal; give a name such as KILL or TERM" % params["signal"])
-    client = docker(params)
+    client = container.client(params)
     inject = {
         "stop": ["stop", "--time", str(params["stop_timeout"]), identity],
         "kill": ["kill", "--signal", str(signal), identity],

@@ -216,6 +216,7 @@ def killing(params, found, identities):
         revert=[restarting(params)] * len(found) if params["restart"] else [],
         check=Check(back(params, found), broken=["missing"], whole=["back"]),
         settle=params["restart_within"],
+        lasting=not params["supervised"],
     )
 
 

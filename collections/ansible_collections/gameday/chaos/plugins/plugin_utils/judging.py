@@ -9,7 +9,7 @@ import datetime
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chronicle import place, recovery_in, still_there
 from ansible_collections.gameday.chaos.plugins.plugin_utils.verdict import worst
 
-FAULT_KEYS = ("id", "kind", "claim", "target", "action", "run", "state", "duration", "armed", "begin", "ends", "end", "ended_by",
+FAULT_KEYS = ("id", "kind", "claim", "target", "action", "run", "state", "duration", "armed", "begin", "ends", "end", "ended_by", "lasted",
               "verified", "effect", "timer", "inject", "revert", "way_back")
 
 

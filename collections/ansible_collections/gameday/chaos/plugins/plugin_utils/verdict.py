@@ -57,6 +57,9 @@ def of_faults(faults, injected_anywhere, observed_anywhere):
     early = [fault["claim"] for fault in faults if fault.get("ended_by") in ("timer", "sweep")]
     if early:
         return "inconclusive", "%s was over before the method was; give it a longer duration" % ", ".join(early)
+    undone = [fault["claim"] for fault in faults if fault.get("lasted") is False]
+    if undone:
+        return "inconclusive", "%s was whole again before it was put back: somebody or something else repaired it" % ", ".join(undone)
     return "passed", "steady before, in between as expected, and after"
 
 

@@ -1,0 +1,62 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Containers as faults need them: found by the client that the way back will use, and entered by the process that they are."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ansible_collections.gameday.chaos.plugins.module_utils import process
+from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
+from ansible_collections.gameday.chaos.plugins.module_utils.fault import Refused
+
+# Of the faults that hit the host, or a container on it (doc fragment gameday.chaos.container).
+OPTIONS = {"container": {"type": "str"}, "docker_host": {"type": "str"}}
+TOOLS = ("docker", "nsenter")
+
+
+def client(params):
+    """The client with the engine it talks to spelled out, so that the way back, with no environment, talks to the same one."""
+    host = params["docker_host"] or os.environ.get("DOCKER_HOST")
+    return [find_tool("docker") or "docker"] + (["--host", host] if host else [])
+
+
+def inspect(params, look, option):
+    """The engine's answer about the container that the option names."""
+    name = params[option]
+    if not name or name.startswith("-"):
+        raise Refused("%s: %r is no container's name" % (option, name))
+    return look([*client(params), "container", "inspect", name])
+
+
+def name_of(params, look, option="container"):
+    """Its name, however it was pointed at, so that name and id of one container are one claim."""
+    answer = inspect(params, look, option)
+    return json.loads(answer.out)[0]["Name"].lstrip("/") if answer.code == 0 else params[option]
+
+
+def running(params, look, option="container"):
+    """What the engine knows of a container that runs; Refused when it does not, or cannot be found."""
+    answer = inspect(params, look, option)
+    if answer.code == 0:
+        found = json.loads(answer.out)[0]
+        if found["State"]["Status"] != "running":
+            raise Refused("%s: the container %s is %s, not running: a fault on it would show nothing. Start it first"
+                          % (option, found["Name"].lstrip("/"), found["State"]["Status"]))
+        return found
+    said = answer.words.lower()
+    if "no such container" in said:
+        known = look([*client(params), "ps", "--format", "{{.Names}}"]).out.split()
+        raise Refused("%s: there is no container %r on this engine; running are: %s" % (option, params[option], ", ".join(known) or "none"))
+    if "permission denied" in said:
+        raise Refused("no permission on the Docker engine's socket: use become, or a user in the group docker. docker said: %s" % answer.words)
+    raise Refused("the Docker engine cannot be asked; is it running, and is docker_host right? docker said: %s" % answer.words)
+
+
+def inside(found, *namespaces):
+    """The first words of a vector that runs a command in the namespaces of a running container, and in no other's that gets its pid."""
+    first = process.look_at(found["State"]["Pid"])
+    if first is None:
+        raise Refused("container: the processes of %s cannot be seen from here (is the engine on another host?)" % found["Name"].lstrip("/"))
+    return ["inside", str(first.pid), str(first.start), *namespaces, "--"]

@@ -1,0 +1,12 @@
+"""
+Real things to break, a file for each fault. A thing is made from (request, case) and has `whole` and `broken`, two answers of its `look()`;
+`module`, `options` and `claim` of the fault; `words`, a part of the preview; `inventory` and `limit`, where it is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pathlib
+
+FILES = [importlib.import_module("things." + path.stem) for path in sorted(pathlib.Path(__file__).parent.glob("fault_*.py"))]
+CASES = [pair for file in FILES for pair in file.CASES]

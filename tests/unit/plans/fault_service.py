@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from ansible_collections.gameday.chaos.plugins.module_utils.command import Answer
+
+from plans.row import Row
+
+
+def unit(name="pg.service", real="pg.service", state="active", load="loaded", path="/etc/systemd/system/pg.service", followers=""):
+    """The host's answers about a unit, and about api.service, which may go down with it."""
+    show = "systemctl show --property "
+    both = "LoadState=loaded\nActiveState=active"
+    return {
+        show + "Id,LoadState,ActiveState,FragmentPath " + name:
+            "Id=%s\nLoadState=%s\nActiveState=%s\nFragmentPath=%s" % (real, load, state, path),
+        show + "RequiredBy,BoundBy,ConsistsOf,TriggeredBy " + real: "RequiredBy=%s multi-user.target\nBoundBy=\n" % followers,
+        show + "RequiredBy,BoundBy,ConsistsOf,TriggeredBy api.service": "RequiredBy=\n",
+        show + "ActiveState api.service": "ActiveState=active",
+        show + "LoadState,ActiveState " + real: both,
+        show + "LoadState,ActiveState %s api.service" % real: both + "\n\n" + both,
+    }
+
+
+ROWS = [
+    Row("a service stops", "fault_service", {"name": "pg"}, unit(),
+        claim="service/pg.service",
+        inject=["mkdir -p /run/systemd/system.control",
+                "ln -s /dev/null /run/systemd/system.control/pg.service",
+                "systemctl daemon-reload",
+                "systemctl stop pg.service"],
+        revert=["rm -f /run/systemd/system.control/pg.service",
+                "systemctl daemon-reload",
+                "systemctl reset-failed pg.service",
+                "systemctl start pg.service"],
+        check="systemctl show --property LoadState,ActiveState pg.service",
+        broken=["LoadState=masked\nActiveState=inactive*", "LoadState=masked\nActiveState=failed*"],
+        whole=["LoadState=loaded\nActiveState=active"], holds=["unit pg.service"]),
+    Row("a service stops with what needs it", "fault_service", {"name": "pg.service"}, unit(followers="api.service"),
+        claim="service/pg.service",
+        inject=["mkdir -p /run/systemd/system.control",
+                "ln -s /dev/null /run/systemd/system.control/pg.service",
+                "systemctl daemon-reload",
+                "systemctl stop pg.service"],
+        revert=["rm -f /run/systemd/system.control/pg.service",
+                "systemctl daemon-reload",
+                "systemctl reset-failed pg.service api.service",
+                "systemctl start pg.service api.service"],
+        check="systemctl show --property LoadState,ActiveState pg.service api.service",
+        broken=["LoadState=masked\nActiveState=inactive*", "LoadState=masked\nActiveState=failed*"],
+        whole=["LoadState=loaded\nActiveState=active\n\nLoadState=loaded\nActiveState=active"],
+        holds=["unit pg.service", "unit api.service"]),
+]
+
+REFUSED = [
+    ("unit that there is not", "fault_service", {"name": "pg"}, unit(load="not-found"), "name: there is no unit pg.service on this host"),
+    ("inactive unit", "fault_service", {"name": "pg"}, unit(state="inactive"), "pg.service is inactive, not active"),
+    ("failed unit", "fault_service", {"name": "pg"}, unit(state="failed"), "pg.service is failed, not active"),
+    ("unit by an alias, which its mask would hide", "fault_service", {"name": "db"}, unit("db.service"), "name: db.service is another name of pg.service"),
+    ("sshd", "fault_service", {"name": "ssh"}, unit("ssh.service", "ssh.service"), "ssh.service is never stopped"),
+    ("sshd by another name", "fault_service", {"name": "pg"}, unit(real="sshd.service"), "sshd.service is never stopped"),
+    ("one connection's sshd", "fault_service", {"name": "pg"}, unit(real="sshd@3-10.0.0.1:22.service"), "is never stopped"),
+    ("journald", "fault_service", {"name": "pg"}, unit(real="systemd-journald.service"), "is never stopped"),
+    ("unit where the mask would lie", "fault_service", {"name": "pg"}, unit(path="/run/systemd/system.control/pg.service"), "our mask"),
+    ("no systemd", "fault_service", {"name": "pg"}, dict.fromkeys(unit(), Answer(1, "", "System has not been booted with systemd")),
+     "systemd cannot be asked on this host (is it PID 1? are you root?): System has not been booted"),
+    *[("unit called %r" % name, "fault_service", {"name": name}, {}, "is no name of a unit") for name in ("", "-x", "a b", "a/b", "pg\n", "a;b")],
+]
