@@ -176,7 +176,7 @@ def lateness(stage, sleepers, busy):
 
 
 def seconds_late(place):
-    at, by = (place / "ended").read_text().split()
+    at, by = (place / "ended").read_text().split()[:2]
     if by != "timer":
         raise SystemExit("A fault of the benchmark was ended by %s, not by its timer." % by)
     return (int(at) - json.loads((place / "fault.json").read_text())["ends_uptime"]) / 100
