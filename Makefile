@@ -42,7 +42,7 @@ demo-down: ## Stop everything the demo started
 .PHONY: test
 test: lint sanity ## Everything: lint, sanity, then unit, integration, crash and molecule in one run of pytest
 	@tests/lab/packages || [ -z "$(CI)" ]
-	$(PYTEST) tests/unit tests/integration tests/crash
+	$(PYTEST) --numprocesses 2 --dist loadgroup --durations 15 tests/unit tests/integration tests/crash
 
 .PHONY: lint
 lint: $(VENV)/.development ## ruff, yamllint, ansible-lint

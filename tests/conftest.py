@@ -5,9 +5,30 @@ from __future__ import annotations
 
 import pathlib
 
+import pytest
 from ansible.plugins.loader import init_plugin_loader
 
 # pytest's own `pythonpath` would break as soon as some package named ansible_collections is installed.
 init_plugin_loader([str(pathlib.Path(__file__).parents[1] / "collections")])
 
 pytest_plugins = ["lab.fixtures"]
+
+
+def place(item):
+    """Where a test breaks something: hosts of the lab, by their fixture, or this machine, which can have only one experiment at a time."""
+    if item.path.parent.name == "unit":
+        return None
+    if item.path.name == "test_molecule.py":
+        return item.name
+    values = getattr(getattr(item, "callspec", None), "params", {}).values()
+    told = [getattr(one, "place", one) for value in values for one in (value if isinstance(value, tuple) else (value,))]
+    names = {name for name in [*item.fixturenames, *told] if isinstance(name, str)}
+    return next((name for name in sorted(names) if name.endswith(("_hosts", "_host"))), "this machine")
+
+
+def pytest_collection_modifyitems(items):
+    """With several workers (pytest -n 2) the tests of one place are run one after the other, and those of different places at once."""
+    for item in items:
+        where = place(item)
+        if where:
+            item.add_marker(pytest.mark.xdist_group(where))

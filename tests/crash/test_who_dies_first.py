@@ -130,13 +130,11 @@ class Process:
         return subprocess.run([sys.executable, "-c", KILL_THE_MODULE, self.faults, self.claim], capture_output=True, text=True, check=True).stdout
 
 
-@pytest.fixture(params=["service over ssh", "process on this machine"])
+@pytest.fixture(params=["voiceassist_hosts", "voiceassist_processes"], ids=["service over ssh", "process on this machine"])
 def target(request):
     """The demo system, well before, and well after whatever the test did to it."""
-    if request.param == "process on this machine":
-        found = Process(request.getfixturevalue("voiceassist_processes"))
-    else:
-        found = Service(request.getfixturevalue("voiceassist_hosts"), "h1")
+    system = request.getfixturevalue(request.param)
+    found = Service(system, "h1") if request.param == "voiceassist_hosts" else Process(system)
     assert becomes(lambda: healthy(found.url), 20)
     yield found
 

@@ -1,6 +1,7 @@
 """
 Real things to break, a file for each fault. A thing is made from (request, case) and has `whole` and `broken`, two answers of its `look()`;
-`module`, `options` and `claim` of the fault; `words`, a part of the preview; `inventory` and `limit`, where it is.
+`module`, `options` and `claim` of the fault; `words`, a part of the preview; `inventory` and `limit`, where it is. `place` is the fixture of the
+hosts that it is on, if it is not on this machine: tests of different places run at the same time.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 class Process:
     """A process on a host without systemd, reached over ssh."""
 
+    place = "netns_hosts"
     whole = "running"
 
     def __init__(self, request, action):

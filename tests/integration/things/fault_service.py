@@ -4,6 +4,7 @@ from __future__ import annotations
 class Service:
     """A systemd unit on a host reached over ssh."""
 
+    place = "voiceassist_hosts"
     whole, broken = "active loaded", "inactive masked"
 
     def __init__(self, request, action):
