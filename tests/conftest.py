@@ -17,7 +17,7 @@ pytest_plugins = ["lab.fixtures"]
 def place(item):
     """Where a test breaks something: hosts of the lab, by their fixture, or this machine, which can have only one experiment at a time."""
     if item.path.parent.name == "unit":
-        return None
+        return item.path.name  # they have processes in common
     if item.path.name == "test_molecule.py":
         return item.name
     values = getattr(getattr(item, "callspec", None), "params", {}).values()
@@ -26,9 +26,8 @@ def place(item):
     return next((name for name in sorted(names) if name.endswith(("_hosts", "_host"))), "this machine")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks
 def pytest_collection_modifyitems(items):
     """With several workers (pytest -n 2) the tests of one place are run one after the other, and those of different places at once."""
     for item in items:
-        where = place(item)
-        if where:
-            item.add_marker(pytest.mark.xdist_group(where))
+        item.add_marker(pytest.mark.xdist_group(place(item)))
