@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 EXPERIMENT ?= database_failure
+comma := ,
 VENV := .venv
 PLAYBOOK := $(VENV)/bin/ansible-playbook
 PYTEST := $(VENV)/bin/python -m pytest
@@ -31,8 +32,8 @@ $(VENV)/.development: requirements-dev.txt $(VENV)/.controller
 	@touch $@
 
 .PHONY: demo
-demo: $(VENV)/.controller ## Start the demo system and break it: EXPERIMENT=database_failure, FRAGILE=1 or FRAGILE=reconnect
-	@$(VOICEASSIST) up $(if $(FRAGILE),--fragile $(if $(filter 1,$(FRAGILE)),error,$(FRAGILE)))
+demo: $(VENV)/.controller ## Start the demo system and break it: EXPERIMENT=database_failure (or all), FRAGILE=1
+	@$(VOICEASSIST) up $(if $(FRAGILE),--fragile $(if $(filter 1,$(FRAGILE)),error$(comma)cache,$(FRAGILE)))
 	@$(PLAYBOOK) -i inventories/demo playbooks/$(EXPERIMENT).yml
 
 .PHONY: demo-down

@@ -127,7 +127,7 @@ def test_check_mode_names_the_unit_on_each_host(run_playbook, voiceassist_hosts)
     run = run_playbook(PLAYBOOK, voiceassist_hosts, service(), arguments=["--check", "--diff"])
     assert run.rc == 0, run
     for host in voiceassist_hosts.names:
-        assert run.result("service stops", host)["fault"]["state"] == "planned"
+        assert run.result("Stop the service of", host)["fault"]["state"] == "planned"
         assert host in run.stdout
         assert voiceassist_hosts.run(host, "systemctl is-active voiceassist-postgres").stdout.strip() == "active"
     assert run.stdout.count("systemctl stop voiceassist-postgres.service") >= 1

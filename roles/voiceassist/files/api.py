@@ -11,8 +11,10 @@ VOICEASSIST_DATABASE                 libpq URL or keywords
 VOICEASSIST_REDIS                    Redis URL
 VOICEASSIST_LOG                      file to append to; empty: stderr
 VOICEASSIST_CACHE_SECONDS            how long voices stay cached (5; 0: no cache)
-VOICEASSIST_FRAGILE                  "error": 500 and a traceback when the database is gone
+VOICEASSIST_FRAGILE                  how it fails badly, any of these words, with commas:
+                                     "error": 500 and a traceback when the database is gone
                                      "reconnect": a database once lost is never connected to again
+                                     "cache": 500 when the cache is gone
 """
 from __future__ import annotations
 
@@ -38,6 +40,7 @@ from redis.retry import Retry
 
 DATABASE_SECONDS = 2.0  # a whole database call: name look-up, connection and statement
 CACHE_SECONDS = 0.5
+FRAGILE = {"error", "reconnect", "cache"}
 CONNECTION_AGE = 0.5  # a connection is used again for so long: a server that takes no new ones is soon noticed
 
 TABLES = """
@@ -153,9 +156,10 @@ def cut_off(connection):
 class Cache:
     """Redis as something nice to have: every failure is a miss, and counted."""
 
-    def __init__(self, url, seconds, metrics):
+    def __init__(self, url, seconds, metrics, fragile):
         self.seconds = seconds
         self.metrics = metrics
+        self.fragile = fragile
         self.client = redis.Redis.from_url(
             url, socket_connect_timeout=CACHE_SECONDS, socket_timeout=CACHE_SECONDS, retry=Retry(NoBackoff(), 0)
         )
@@ -165,6 +169,8 @@ class Cache:
         try:
             return True, within(CACHE_SECONDS, lambda: self.client.execute_command(*command))
         except (redis.RedisError, OSError):
+            if self.fragile:
+                raise
             self.metrics.count("voiceassist_cache_errors_total")
             return False, None
 
@@ -278,7 +284,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except Unavailable as error:
             self.server.metrics.count("voiceassist_database_errors_total")
             level, message = "ERROR", f"database unavailable: {error}"
-            if self.server.fragile == "error":
+            if "error" in self.server.fragile:
                 details = {"traceback": traceback.format_exc()}
                 status, body, headers = 500, details["traceback"].encode(), {"Content-Type": "text/plain; charset=utf-8"}
             else:
@@ -318,19 +324,19 @@ class Server(http.server.ThreadingHTTPServer):
 
 def main():
     setting = os.environ.get
-    fragile = setting("VOICEASSIST_FRAGILE", "")
+    fragile = set(filter(None, setting("VOICEASSIST_FRAGILE", "").split(",")))
     metrics = Metrics()
     try:
-        if fragile not in ("", "error", "reconnect"):
-            raise ValueError(f'VOICEASSIST_FRAGILE must be empty, "error" or "reconnect", not "{fragile}"')
+        if not fragile <= FRAGILE:
+            raise ValueError(f"VOICEASSIST_FRAGILE: {', '.join(sorted(fragile - FRAGILE))}; there are {', '.join(sorted(FRAGILE))}")
         address = setting("VOICEASSIST_HOST", "127.0.0.1"), int(setting("VOICEASSIST_PORT", "18080"))
         seconds = float(setting("VOICEASSIST_CACHE_SECONDS", "5"))
-        cache = Cache(setting("VOICEASSIST_REDIS", "redis://127.0.0.1:16379/0"), seconds, metrics)
+        cache = Cache(setting("VOICEASSIST_REDIS", "redis://127.0.0.1:16379/0"), seconds, metrics, "cache" in fragile)
         log = Log(setting("VOICEASSIST_LOG"))
         server = Server(address, Handler)
     except (ValueError, OSError) as error:
         sys.exit(f"a VOICEASSIST_ setting cannot be used: {error}")
-    database = Database(setting("VOICEASSIST_DATABASE", "postgresql://voiceassist@127.0.0.1:15432/postgres"), fragile != "reconnect")
+    database = Database(setting("VOICEASSIST_DATABASE", "postgresql://voiceassist@127.0.0.1:15432/postgres"), "reconnect" not in fragile)
     server.api, server.metrics, server.log, server.fragile = Api(database, cache, metrics), metrics, log, fragile
 
     def stop(number, frame):
@@ -340,7 +346,7 @@ def main():
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     threading.Thread(target=database.prepare, daemon=True).start()
-    log.write("INFO", "listening on http://{}:{}".format(*address), fragile=fragile)
+    log.write("INFO", "listening on http://{}:{}".format(*address), fragile=sorted(fragile))
     server.serve_forever()
 
 

@@ -44,6 +44,7 @@ OPTIONS = {
     "client_key": {"type": "path"},
     "timeout": {"type": "float", "default": 5.0},
     "status": {"type": "list", "elements": "int", "default": [200]},
+    "headers_match": {"type": "dict", "default": {}},
     "body_contains": {"type": "list", "elements": "str", "default": []},
     "body_matches": {"type": "str"},
     "json": {"type": "dict", "default": {}},
@@ -69,6 +70,8 @@ def validate(arguments):
             raise BadArgument("status: %s is no HTTP status" % code)
     if arguments["body_matches"] is not None:
         expression("body_matches", arguments["body_matches"])
+    for name, pattern in arguments["headers_match"].items():
+        expression("headers_match: %s" % name, str(pattern))
     for path in arguments["json"]:
         try:
             json_path.parse(path)
@@ -176,7 +179,7 @@ def encoded(part):
 def measure(arguments):
     """status is None and error says why where no answer came; value is the status."""
     start = time.monotonic()
-    seen = {"url": masked(arguments["url"]), "status": None, "error": None, "body": "", "bytes": 0, "content_type": None}
+    seen = {"url": masked(arguments["url"]), "status": None, "error": None, "body": "", "bytes": 0, "content_type": None, "headers": {}}
     try:
         try:
             ask = opener(may_need_tls(arguments), arguments["follow_redirects"], *tls_options(arguments)).open
@@ -185,7 +188,8 @@ def measure(arguments):
             answer = error
         with answer:
             body = read(answer, start + arguments["timeout"])
-            seen.update(status=answer.status if hasattr(answer, "status") else answer.code, content_type=answer.headers.get("Content-Type"))
+            seen.update(status=answer.status if hasattr(answer, "status") else answer.code, content_type=answer.headers.get("Content-Type"),
+                        headers={name: answer.headers.get(name) for name in arguments["headers_match"]})
     except Exception as error:
         seen["error"] = words(error, arguments["timeout"])
         body = b""
@@ -231,6 +235,10 @@ def reasons_of(arguments, seen, body):
     reasons = []
     if seen["status"] not in arguments["status"]:
         reasons.append("status %s, expected %s" % (seen["status"], " or ".join(str(code) for code in arguments["status"])))
+    for name, pattern in arguments["headers_match"].items():
+        found = seen["headers"][name]
+        if found is None or not re.search(str(pattern), found):
+            reasons.append("header %s is %s, expected to match %r" % (name, "missing" if found is None else repr(found), str(pattern)))
     reasons += text_reasons("body", body, arguments["body_contains"], arguments["body_matches"])
     if arguments["json"]:
         try:

@@ -64,6 +64,10 @@ options:
     type: list
     elements: int
     default: [200]
+  headers_match:
+    description: Headers that the answer must have, each with a Python regular expression that must be found in its value.
+    type: dict
+    default: {}
   body_contains:
     description: Texts that must all be in the body.
     type: list

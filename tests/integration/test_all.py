@@ -1,0 +1,48 @@
+"""All experiments one after the other: one that does not pass never stops the next, and the end is as bad as the worst."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+QUICK = {"database_failure_watch": 1, "redis_unavailable_watch": 1, "experiments": ["database_failure", "redis_unavailable"]}
+
+
+@pytest.fixture
+def system(voiceassist_processes):
+    yield voiceassist_processes
+    voiceassist_processes.up()
+
+
+def variables(system):
+    return {**QUICK, "voiceassist_directory": system.directory, "voiceassist_api_port": system.ports["api"]}
+
+
+def test_all_pass(run_playbook, system):
+    run = run_playbook(ROOT / "playbooks/all.yml", ROOT / "inventories/demo", variables(system))
+    assert run.rc == 0 and "Passed: 2 Failed: 0" in run.stdout, run
+    assert [journal["verdict"] for journal in run.journals()] == ["passed", "passed"]
+
+
+def test_one_that_deviates_does_not_stop_the_next(run_playbook, system):
+    system.up(fragile="error")
+    run = run_playbook(ROOT / "playbooks/all.yml", ROOT / "inventories/demo", variables(system))
+    assert run.rc == 2 and "Passed: 1 Failed: 1, the worst: deviated" in run.stdout, run
+    assert sorted(journal["verdict"] for journal in run.journals()) == ["deviated", "passed"]
+
+
+def test_the_script_runs_those_that_are_named_and_ends_as_the_worst(tmp_path, system):
+    system.up(fragile="cache")
+    script = [ROOT / "scripts/run-chaos-tests.sh", "redis_unavailable", "--"]
+    options = [word for name, value in variables(system).items() if name != "experiments" for word in ("-e", f"{name}={value}")]
+    ran = subprocess.run([*map(str, script), *options], capture_output=True, text=True, env={**os.environ, "GAMEDAY_REPORTS": str(tmp_path)})
+    assert ran.returncode == 2 and "Failed: 1" in ran.stdout and "database_failure" not in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_the_script_names_what_there_is():
+    ran = subprocess.run([str(ROOT / "scripts/run-chaos-tests.sh"), "nosuch"], capture_output=True, text=True)
+    assert ran.returncode == 5 and "There is no experiment nosuch; there are: database_failure redis_unavailable" in ran.stderr
