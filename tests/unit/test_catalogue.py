@@ -7,6 +7,7 @@ import pathlib
 
 import pytest
 import yaml
+from ansible_collections.gameday.chaos.plugins.doc_fragments.container import ModuleDocFragment as ContainerFragment
 from ansible_collections.gameday.chaos.plugins.doc_fragments.fault import ModuleDocFragment as FaultFragment
 from ansible_collections.gameday.chaos.plugins.doc_fragments.probe import ModuleDocFragment as ProbeFragment
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS
@@ -63,7 +64,10 @@ def test_the_options_of_a_probe_are_those_of_its_library(name):
 @pytest.mark.parametrize("name", modules("fault_"))
 def test_the_options_of_a_fault_are_those_that_it_documents(name):
     module, documented = importlib.import_module(PACKAGE + "modules." + name), documentation(name)
-    assert as_written(documented["options"]) == as_written(module.OPTIONS)
+    options = {**documented["options"]}
+    if "gameday.chaos.container" in documented["extends_documentation_fragment"]:
+        options.update(yaml.safe_load(ContainerFragment.DOCUMENTATION)["options"])
+    assert as_written(options) == as_written(module.OPTIONS)
     assert "gameday.chaos.fault" in documented["extends_documentation_fragment"]
     assert set(module.OPTIONS).isdisjoint(FAULT_OPTIONS), "an option of all faults may not mean something else in one"
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
-from ansible_collections.gameday.chaos.plugins.module_utils import way_back
+from ansible_collections.gameday.chaos.plugins.module_utils import verbs, way_back
 
 
 @dataclass
@@ -31,7 +31,7 @@ def ask(argv, seconds=30, **options):
     """
     environment = dict(os.environ, LC_ALL="C", PATH="%s:%s" % (os.environ.get("PATH", ""), way_back.PATH))
     try:
-        process = subprocess.Popen(way_back.argv_to_run(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        process = subprocess.Popen(verbs.argv_to_run(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    env=environment, start_new_session=True, **options)
     except OSError as error:
         return Answer(127, "", "%s: %s" % (argv[0], error.strerror))

@@ -1,0 +1,185 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What no program offers: questions and acts that a plan uses like programs, as the first word of a vector."""
+
+from __future__ import annotations
+
+import sys
+
+# A process is known by its pid and start time, which a reused pid cannot fake.
+# They leave their answer in $seen and, but for start_process, need no new process, so that they work when none can be had.
+VERBS = r"""
+look_at() {
+    state= start= line= stat=
+    while read -r line || [ -n "$line" ]; do stat="$stat $line"; line=; done 2>/dev/null <"/proc/$1/stat" || return 1
+    set -- ${stat##*) }
+    state=${1:-} start=${20:-}
+    case $state in ''|Z|X|x) return 1 ;; esac
+}
+
+process_states() {
+    stopped=0 running=0 gone=0
+    while [ $# -gt 1 ]; do
+        if ! look_at "$1" || [ "$start" != "$2" ]; then gone=$((gone + 1))
+        elif [ "$state" = T ] || [ "$state" = t ]; then stopped=$((stopped + 1))
+        else running=$((running + 1)); fi
+        shift 2
+    done
+    seen="stopped=$stopped running=$running gone=$gone"
+}
+
+signal_processes() {
+    signal=$1 failed=0
+    shift
+    while [ $# -gt 1 ]; do
+        if look_at "$1" && [ "$start" = "$2" ]; then kill -s "$signal" "$1" || failed=1; fi
+        shift 2
+    done
+    return $failed
+}
+
+processes_like() {
+    wanted=$1 user=$2 name=$3 found=0
+    shift 3
+    set +f
+    for folder in /proc/[0-9]*; do
+        { read -r line <"$folder/comm"; } 2>/dev/null || continue
+        [ "$line" = "$name" ] && look_at "${folder#/proc/}" || continue
+        text= line=
+        while read -r line || [ -n "$line" ]; do text="$text$line"; line=; done 2>/dev/null <"$folder/cmdline"
+        known=
+        for command; do [ "$text" != "$command" ] || known=1; done
+        [ -n "$known" ] || continue
+        while read -r word line _; do [ "$word" != Uid: ] || break; done 2>/dev/null <"$folder/status"
+        [ "$line" = "$user" ] && found=$((found + 1))
+    done
+    set -f
+    seen=missing
+    [ $found -lt "$wanted" ] || seen=back
+}
+
+process_in_pid_file() {
+    seen=missing pid=
+    { read -r pid _ <"$1"; } 2>/dev/null
+    case $pid in ''|*[!0-9]*) return 0 ;; esac
+    { read -r line <"/proc/$pid/comm"; } 2>/dev/null || return 0
+    if [ "$line" = "$2" ] && look_at "$pid"; then seen=back; fi
+}
+
+listening_port() {
+    seen=missing
+    for table in /proc/net/tcp /proc/net/tcp6; do
+        while read -r _ address _ state _; do
+            case $state/$address in 0A/*:"$1") seen=back ;; esac
+        done 2>/dev/null <"$table"
+    done
+}
+
+inside() {
+    # A command in the namespaces of a process, as long as it is that process: inside PID START NSENTER-OPTION... -- COMMAND...
+    if ! look_at "$1" || [ "$start" != "$2" ]; then seen=gone; return 0; fi
+    target=$1
+    shift 2
+    seen=$($limit nsenter -t "$target" "$@" 2>&1 </dev/null 9<&-)
+}
+
+of_session() {
+    # The living processes of the load in this file, in $members.
+    members= leader= began=
+    { read -r leader began <"$1"; } 2>/dev/null
+    [ -n "$began" ] || return 0
+    if look_at "$leader" && [ "$start" != "$began" ]; then return 0; fi  # a pid is used again only when its session is empty
+    set +f
+    for folder in /proc/[0-9]*; do
+        { read -r line <"$folder/stat"; } 2>/dev/null || continue
+        set -- ${line##*) }
+        case $1 in Z|X|x) continue ;; esac
+        [ "$4" != "$leader" ] || members="$members ${folder#/proc/}"
+    done
+    set -f
+}
+
+seek() {
+    # Whether a text is in the answer of a command: seek TEXT COMMAND...
+    wanted=$1
+    shift
+    if [ "$1" = inside ]; then "$@" || return 1
+    else seen=$($limit "$@" 2>&1 </dev/null 9<&-) || return 1; fi
+    case $seen in *"$wanted"*) seen=there ;; *) seen=missing ;; esac
+}
+
+load_state() {
+    of_session "$1"
+    seen=ended
+    if [ -n "$members" ]; then set -- $members; seen="running=$#"; fi
+}
+
+end_load() {
+    # TERM to all, a second of patience, then KILL until none is left, since they may have started others meanwhile.
+    of_session "$1"
+    [ -z "$members" ] || kill -s TERM $members 2>/dev/null
+    for turn in 1 2 3 4 5 6 7 8 9 10; do
+        of_session "$1"
+        [ -n "$members" ] || return 0
+        [ $turn -lt 5 ] || kill -s KILL $members 2>/dev/null
+        sleep 0.2
+    done
+}
+
+start_process() {
+    # One that comes up as something else than what was killed would be started again and again.
+    starts=$((${starts:-0} + 1))
+    [ $starts -le 3 ] || return 0
+    # Not with "&" where it can be had otherwise: sh starts background commands with INT and QUIT ignored, and they would stay so.
+    if setsid -f true 2>/dev/null; then (cd "$1" && shift && exec setsid -f "$@") </dev/null >/dev/null 2>&1 9<&-
+    else (cd "$1" && shift && exec setsid "$@") </dev/null >/dev/null 2>&1 9<&- & fi
+}
+"""
+
+# start_load FILE CGROUP... -- COMMAND...: a command that runs until it is ended, known by its session. It enters the cgroups, says in the file
+# who it is, and only then becomes the command, so that there is never one that nobody knows. Only for injecting, so it may need Python.
+START_LOAD = r"""
+import os, sys
+file, *rest = sys.argv[1:]
+place = rest.index("--")
+groups, command = rest[:place], rest[place + 1:]
+ours, theirs = os.pipe()
+if os.fork() == 0:
+    try:
+        os.setsid()
+        os.chdir("/")
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        os.dup2(theirs, 3, inheritable=False)
+        os.closerange(4, 65536)
+        for group in groups:
+            with open(group + "/cgroup.procs", "w") as members:
+                members.write(str(os.getpid()))
+        with open("/proc/self/stat", "rb") as stat:
+            start = stat.read().rpartition(b")")[2].split()[19].decode()
+        with open(file, "w") as kept:
+            kept.write("%s %s\n" % (os.getpid(), start))
+        os.execvp(command[0], command)
+    except OSError as error:
+        os.write(3, ("%s: %s" % (error.filename or command[0], error.strerror)).encode())
+    os._exit(127)
+os.close(theirs)
+said = os.read(ours, 4096)
+sys.exit(said.decode() or 0)
+"""
+
+# Says the answer, or, when there is none, why.
+ASK = 'seen= limit=; "$@" || { code=$?; printf %s "$seen" >&2; exit $code; }; printf %s "$seen"'
+
+VERB_NAMES = ("start_load",) + tuple(line.split("()")[0] for line in VERBS.splitlines() if line.endswith("() {"))
+
+
+def argv_to_run(argv):
+    """The vector that does argv outside the way back: a verb needs the shell that knows it; its arguments stay arguments."""
+    words = [str(word) for word in argv]
+    if argv[0] == "start_load":
+        return [sys.executable, "-I", "-S", "-c", START_LOAD, *words[1:]]
+    if argv[0] in VERB_NAMES:
+        return ["/bin/sh", "-c", VERBS + ASK, "gameday", *words]
+    return words
