@@ -86,7 +86,7 @@ EXAMPLES = r"""
 
 - name: Two halves that do not see each other
   gameday.chaos.fault_partition:
-    addresses: "{{ groups[inventory_hostname in groups.left | ternary('right', 'left')] | map('extract', hostvars, 'ansible_host') | list }}"
+    addresses: "{{ groups[(inventory_hostname in groups.left) | ternary('right', 'left')] | map('extract', hostvars, 'ansible_host') | list }}"
     duration: 60
 """
 
