@@ -12,7 +12,13 @@ from things import CASES
 DURATION = 5
 
 
-@pytest.fixture(params=CASES, ids=lambda pair: f"{pair[0].__name__} {pair[1]}")
+def name_of(pair):
+    """fault_cpu OnHost, fault_container Container stop"""
+    kind, case = pair
+    return " ".join([kind.__module__.rpartition(".")[2], kind.__name__, *([case] if isinstance(case, str) else [])])
+
+
+@pytest.fixture(params=CASES, ids=name_of)
 def thing(request):
     return request.param[0](request, request.param[1])
 

@@ -85,7 +85,7 @@ def test_the_documentation_of_steady_state_names_every_probe():
 @pytest.mark.parametrize("name", [*modules("fault_"), *modules("probe_"), "steady_state"])
 def test_the_first_example_of_a_module_has_options_that_there_are(name):
     module = importlib.import_module(PACKAGE + "modules." + name)
-    known = {*documentation(name)["options"], *(FAULT_OPTIONS if name.startswith("fault_") else COMMON_OPTIONS)}
+    known = {*documentation(name)["options"], *getattr(module, "OPTIONS", ()), *(FAULT_OPTIONS if name.startswith("fault_") else COMMON_OPTIONS)}
     tasks = yaml.safe_load(module.EXAMPLES)
     used = [task["gameday.chaos." + name] for task in tasks if "gameday.chaos." + name in task]
     assert used and {option for options in used for option in options} <= known

@@ -29,7 +29,8 @@ def sleeper(tmp_path):
     pid_file = tmp_path / "sleep.pid"
     pid_file.write_text("%s\n" % running.pid)
     yield {"pid": running.pid, "start": process.look_at(running.pid).start, "pid_file": str(pid_file), "port": port,
-           "hexadecimal": "%04X" % port, "user": os.geteuid()}
+           "hexadecimal": "%04X" % port, "user": os.geteuid(), "stress": shutil.which("stress-ng") or "stress-ng",
+           "state": "/var/lib"}
     running.kill()
     running.wait()
 

@@ -54,6 +54,21 @@ def running(params, look, option="container"):
     raise Refused("the Docker engine cannot be asked; is it running, and is docker_host right? docker said: %s" % answer.words)
 
 
+def host_paths(found, path):
+    """
+    Where a path of the container lies on this host: the one to use, and, for its root file system, the one that is left when it has ended.
+    """
+    mounts = [(one["Destination"].rstrip("/"), one["Source"]) for one in found.get("Mounts") or [] if one.get("Type") in ("bind", "volume")]
+    for place, source in sorted(mounts, key=lambda pair: -len(pair[0])):
+        if path == place or path.startswith(place + "/"):
+            return [source + path[len(place):]]
+    layers = (found.get("GraphDriver") or {}).get("Data") or {}
+    if not layers.get("MergedDir") or not layers.get("UpperDir"):
+        raise Refused("path: %s is in the root of a container whose storage driver %s is not known here; give a path in a volume of it"
+                      % (path, (found.get("GraphDriver") or {}).get("Name")))
+    return [layers["MergedDir"] + path, layers["UpperDir"] + path]
+
+
 def inside(found, *namespaces):
     """The first words of a vector that runs a command in the namespaces of a running container, and in no other's that gets its pid."""
     first = process.look_at(found["State"]["Pid"])

@@ -84,8 +84,8 @@ inside() {
 }
 
 of_session() {
-    # The living processes of the load in this file, in $members.
-    members= leader= began=
+    # The living processes of the load in this file, in $members, the pages of memory and the hundredths of CPU time that they have.
+    members= leader= began= pages=0 ticks=0
     { read -r leader began <"$1"; } 2>/dev/null
     [ -n "$began" ] || return 0
     if look_at "$leader" && [ "$start" != "$began" ]; then return 0; fi  # a pid is used again only when its session is empty
@@ -94,7 +94,8 @@ of_session() {
         { read -r line <"$folder/stat"; } 2>/dev/null || continue
         set -- ${line##*) }
         case $1 in Z|X|x) continue ;; esac
-        [ "$4" != "$leader" ] || members="$members ${folder#/proc/}"
+        [ "$4" = "$leader" ] || continue
+        members="$members ${folder#/proc/}" ticks=$((ticks + ${12} + ${13})) pages=$((pages + ${22}))
     done
     set -f
 }
@@ -109,9 +110,14 @@ seek() {
 }
 
 load_state() {
+    # load_state FILE [MEBIBYTES HUNDREDTHS]: it runs when it has taken so much memory and CPU time; before that it begins.
     of_session "$1"
     seen=ended
-    if [ -n "$members" ]; then set -- $members; seen="running=$#"; fi
+    [ -n "$members" ] || return 0
+    mebibytes=$((pages * ${PAGE:=$(getconf PAGESIZE)} / 1048576)) state=running
+    [ $mebibytes -ge ${2:-0} ] && [ $ticks -ge ${3:-0} ] || state=begins
+    set -- $members
+    seen="$state: $# processes, $mebibytes MiB, $((ticks / 100)) s of CPU time"
 }
 
 end_load() {
