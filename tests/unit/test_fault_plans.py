@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.gameday.chaos.plugins.module_utils import process, way_back
@@ -30,7 +31,8 @@ def sleeper(tmp_path):
     pid_file.write_text("%s\n" % running.pid)
     yield {"pid": running.pid, "start": process.look_at(running.pid).start, "pid_file": str(pid_file), "port": port,
            "hexadecimal": "%04X" % port, "user": os.geteuid(), "stress": shutil.which("stress-ng") or "stress-ng",
-           "state": "/var/lib"}
+           "state": "/var/lib",
+           "shm": os.stat("/dev/shm").st_dev}
     running.kill()
     running.wait()
 
@@ -43,6 +45,9 @@ def planned(monkeypatch):
         monkeypatch.setattr(os, "geteuid", lambda: 0)
         if fault == "fault_container":
             monkeypatch.setattr(module.container, "find_tool", lambda name: "/usr/bin/" + name)
+        if fault == "fault_disk":  # half of a gigabyte is free, and 600 of 1000 inodes
+            monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(
+                f_frsize=4096, f_blocks=262144, f_bfree=131072, f_bavail=118000, f_files=1000, f_ffree=600, f_favail=600))
         options = {**FAULT_OPTIONS, **module.OPTIONS}
         assert set(params) <= set(options)
         given = {**{name: option.get("default") for name, option in options.items()}, "duration": 30, **params}

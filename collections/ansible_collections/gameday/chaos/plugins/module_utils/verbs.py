@@ -132,6 +132,26 @@ end_load() {
     done
 }
 
+exists() {
+    seen=missing
+    [ ! -e "$1" ] || seen=there
+}
+
+fill_inodes() {
+    # COUNT empty files in FOLDER, a hundred at a time, so that it can be stopped and undone at any moment: fill_inodes FOLDER COUNT
+    made=0
+    while [ $made -lt "$2" ]; do
+        batch=$(($2 - made < 100 ? $2 - made : 100))
+        part="$1/$made"
+        mkdir "$part" && made=$((made + 1)) || return 1
+        number=1
+        while [ $number -lt $batch ]; do
+            true >"$part/$number" || return 1
+            number=$((number + 1)) made=$((made + 1))
+        done
+    done
+}
+
 start_process() {
     # One that comes up as something else than what was killed would be started again and again.
     starts=$((${starts:-0} + 1))
