@@ -10,6 +10,7 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.gameday.chaos.plugins.module_utils import container as container_of
 from ansible_collections.gameday.chaos.plugins.module_utils import process, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.command import Answer
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS, Refused
@@ -35,6 +36,16 @@ def sleeper(tmp_path):
            "shm": os.stat("/dev/shm").st_dev}
     running.kill()
     running.wait()
+
+
+@pytest.fixture
+def groups(tmp_path):
+    """A folder that stands for the control groups of a container."""
+    folder = tmp_path / "groups"
+    folder.mkdir()
+    for name, value in (("cpu.max", "max 100000"), ("pids.max", "max")):
+        (folder / name).write_text(value + "\n")
+    return str(folder)
 
 
 @pytest.fixture
@@ -69,7 +80,9 @@ def filled(value, names):
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row.what for row in TABLE])
-def test_a_fault_is_this_plan(row, planned, sleeper):
+def test_a_fault_is_this_plan(row, planned, sleeper, groups, monkeypatch):
+    sleeper["groups"] = groups
+    monkeypatch.setattr(container_of, "cgroups_of", lambda pid: dict.fromkeys(("cpu", "memory", "pids"), groups))
     plan, claim = planned(row.fault, {name: filled(value, sleeper) for name, value in row.params.items()}, row.look)
     assert plan.claim == claim == filled(row.claim, sleeper)
     assert [way_back.quote(argv) for argv in plan.inject] == [words(one, sleeper) for one in row.inject]

@@ -6,10 +6,16 @@ from ansible_collections.gameday.chaos.plugins.module_utils.command import Answe
 
 from plans.row import ID, Row
 
+NETWORKS = {
+    "front": {"Aliases": ["db", ID[:12]], "IPAMConfig": {"IPv4Address": "192.0.2.7"}, "Links": None},
+    "back": {"Aliases": None, "IPAMConfig": None, "Links": ["cache:c"]},
+}
 
-def container(name="db", status="running", **host_config):
-    """The host's answers about a container; a text is what the engine says on failure."""
-    found = [{"Name": "/db", "Id": ID, "State": {"Status": status}, "HostConfig": {"AutoRemove": False, **host_config}}]
+
+def container(name="db", status="running", networks=NETWORKS, **host_config):
+    """The host's answers about a container; a text is what the engine says on failure. Its processes are nowhere."""
+    found = [{"Name": "/db", "Id": ID, "State": {"Status": status, "Pid": 0}, "HostConfig": {"AutoRemove": False, **host_config},
+              "NetworkSettings": {"Networks": networks}}]
     return {"/usr/bin/docker container inspect " + name: json.dumps(found)}
 
 
@@ -17,6 +23,7 @@ def no_container(words):
     return {"/usr/bin/docker container inspect db": Answer(1, "", words), "/usr/bin/docker ps --format '{{.Names}}'": "cache\napi\n"}
 
 
+NETWORK_CHECK = "/usr/bin/docker ps --all --no-trunc --filter id=%s --format 'on {{{{.Networks}}}}.'" % ID
 DOCKER_CHECK = "/usr/bin/docker ps --all --no-trunc --filter id=%s --format '{{{{.State}}}}'" % ID
 
 
@@ -42,9 +49,33 @@ ROWS = [
         inject=["/usr/bin/docker stop --time 10 " + ID],
         revert=["/usr/bin/docker start " + ID],
         check=DOCKER_CHECK, broken=["exited"], whole=["running", ""]),
+    Row("a container loses all its networks", "fault_container", {"name": "db", "action": "disconnect"}, container(),
+        claim="container/db",
+        inject=["/usr/bin/docker network disconnect back " + ID, "/usr/bin/docker network disconnect front " + ID],
+        revert=["/usr/bin/docker network connect --link cache:c back " + ID,
+                "/usr/bin/docker network connect --ip 192.0.2.7 --alias db front " + ID],
+        check=NETWORK_CHECK, broken=["on ."], whole=["on back,front.", "on front,back.", ""]),
+    Row("a container loses one of its networks", "fault_container", {"name": "db", "action": "disconnect", "networks": ["front"]}, container(),
+        claim="container/db",
+        inject=["/usr/bin/docker network disconnect front " + ID],
+        revert=["/usr/bin/docker network connect --ip 192.0.2.7 --alias db front " + ID],
+        check=NETWORK_CHECK, broken=["on back."], whole=["on back,front.", "on front,back.", ""]),
+    Row("a container gets less", "fault_container", {"name": "db", "action": "throttle", "cpus": 0.5, "pids": 9}, container(),
+        claim="container/db",
+        inject=["write {groups}/cpu.max '50000 100000'", "write {groups}/pids.max 9"],
+        revert=["write {groups}/cpu.max 'max 100000'", "write {groups}/pids.max max"],
+        check="content {groups}/cpu.max {groups}/pids.max", broken=["50000 100000, 9"], whole=["max 100000, max", "gone, gone"]),
 ]
 
 REFUSED = [
+    ("network that it is not on", "fault_container", {"name": "db", "action": "disconnect", "networks": ["x"]}, container(),
+     "networks: the container is not on x; it is on back, front"),
+    ("network of the host", "fault_container", {"name": "db", "action": "disconnect"}, container(networks={"host": {}}),
+     "it is on none or the host's"),
+    ("less of nothing", "fault_container", {"name": "db", "action": "throttle"}, container(), "cpus, memory, pids: give at least one of them"),
+    ("no CPU at all", "fault_container", {"name": "db", "action": "throttle", "cpus": 0.0}, container(), "cpus: 0.0 is not between 0.01 and 1024"),
+    ("control groups out of sight", "fault_container", {"name": "db", "action": "throttle", "memory": "1G"}, container(), "cannot be seen from here"),
+    ("memory that is no size", "fault_container", {"name": "db", "action": "throttle", "memory": "x"}, container(), "memory: 'x' is no size"),
     ("unknown container", "fault_container", {"name": "db"}, no_container("Error: No such container: db"),
      "name: there is no container 'db' on this engine; running are: cache, api"),
     ("no permission on the socket", "fault_container", {"name": "db"}, no_container("permission denied while trying to connect"),

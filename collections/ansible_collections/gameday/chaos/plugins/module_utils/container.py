@@ -54,6 +54,30 @@ def running(params, look, option="container"):
     raise Refused("the Docker engine cannot be asked; is it running, and is docker_host right? docker said: %s" % answer.words)
 
 
+def cgroups_of(pid):
+    """Controller -> folder, of a process. With the unified hierarchy all controllers have the same folder."""
+    mounts, found = [], {}
+    with open("/proc/self/mountinfo") as source:
+        for line in source:
+            head, dummy, tail = line.partition(" - ")
+            if tail.split()[0] in ("cgroup", "cgroup2"):
+                mounts.append((head.split()[3], head.split()[4], tail.split()[0], set(tail.split()[2].split(","))))
+    try:
+        with open("/proc/%s/cgroup" % pid) as source:
+            rows = [line.rstrip("\n").split(":", 2) for line in source]
+    except OSError:
+        return {}
+    for _number, controllers, path in rows:
+        for root, where, kind, options in mounts:
+            names = [name for name in controllers.split(",") if name]
+            fits = kind == "cgroup2" and path != "/" if not names else kind == "cgroup" and set(names) <= options and not controllers.startswith("name=")
+            if fits and path.startswith(root.rstrip("/")):
+                folder = where + path[len(root.rstrip("/")):]
+                for name in names or ("cpu", "memory", "pids", "io"):
+                    found.setdefault(name, folder)
+    return found
+
+
 def host_paths(found, path):
     """
     Where a path of the container lies on this host: the one to use, and, for its root file system, the one that is left when it has ended.

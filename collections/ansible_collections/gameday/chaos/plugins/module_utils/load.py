@@ -39,7 +39,7 @@ class Target:
 
     def __init__(self, params, look):
         self.found = container.running(params, look) if params["container"] is not None else None
-        self.cgroups = cgroups_of(self.found["State"]["Pid"]) if self.found else {}
+        self.cgroups = container.cgroups_of(self.found["State"]["Pid"]) if self.found else {}
         if self.found and not self.cgroups:
             raise Refused("container: the cgroups of %s cannot be seen from here (is the engine on another host?)" % params["container"])
         self.words = "container " + self.found["Name"].lstrip("/") if self.found else "this host"
@@ -79,29 +79,6 @@ class Target:
 def host_memory():
     with open("/proc/meminfo") as source:
         return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in source}
-
-
-def cgroups_of(pid):
-    """Controller -> folder, of a process. With the unified hierarchy all controllers have the same folder."""
-    mounts, found = [], {}
-    with open("/proc/self/mountinfo") as source:
-        for line in source:
-            head, dummy, tail = line.partition(" - ")
-            if tail.split()[0] in ("cgroup", "cgroup2"):
-                mounts.append((head.split()[3], head.split()[4], tail.split()[0], set(tail.split()[2].split(","))))
-    try:
-        with open("/proc/%s/cgroup" % pid) as source:
-            rows = [line.rstrip("\n").split(":", 2) for line in source]
-    except OSError:
-        return {}
-    for _number, controllers, path in rows:
-        for root, where, kind, options in mounts:
-            names = [name for name in controllers.split(",") if name]
-            fits = kind == "cgroup2" and path != "/" if not names else kind == "cgroup" and set(names) <= options and not controllers.startswith("name=")
-            if fits and path.startswith(root.rstrip("/")):
-                folder = where + path[len(root.rstrip("/")):]
-                found.update((name, folder) for name in names or ("cpu", "memory", "pids", "io") if not names or name not in found)
-    return found
 
 
 def plan(claim, target, stressors, params, details, minimum=(0, 0), before=(), after=(), ramp=0):

@@ -132,6 +132,20 @@ end_load() {
     done
 }
 
+content() {
+    # The first line of each file, or "gone".
+    seen=
+    for file; do
+        line=gone
+        { read -r line <"$file"; } 2>/dev/null
+        seen="${seen:+$seen, }$line"
+    done
+}
+
+write() {
+    printf '%s\n' "$2" >"$1"
+}
+
 exists() {
     seen=missing
     [ ! -e "$1" ] || seen=there
