@@ -33,7 +33,7 @@ $(VENV)/.development: requirements-dev.txt $(VENV)/.controller
 
 .PHONY: demo
 demo: $(VENV)/.controller ## Start the demo system and break it: EXPERIMENT=database_failure (or all), FRAGILE=1
-	@$(VOICEASSIST) up $(if $(FRAGILE),--fragile $(if $(filter 1,$(FRAGILE)),error$(comma)cache,$(FRAGILE)))
+	@$(VOICEASSIST) up $(if $(FRAGILE),--fragile $(if $(filter 1,$(FRAGILE)),error$(comma)cache$(comma)leak,$(FRAGILE)))
 	@$(PLAYBOOK) -i inventories/demo playbooks/$(EXPERIMENT).yml
 
 .PHONY: demo-down
@@ -66,6 +66,11 @@ integration: $(VENV)/.development ## Against a real Docker engine, and over ssh 
 crash: $(VENV)/.development ## Controller, module, timer and connection killed in the middle
 	@tests/lab/packages || [ -z "$(CI)" ]
 	$(PYTEST) tests/crash
+
+.PHONY: soak
+soak: $(VENV)/.development ## Every fault with every crash; takes a while
+	@tests/lab/packages || [ -z "$(CI)" ]
+	GAMEDAY_CRASHES=all $(PYTEST) tests/crash
 
 .PHONY: molecule
 molecule: $(VENV)/.development ## Every molecule scenario of every role

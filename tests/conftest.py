@@ -3,6 +3,7 @@
 """Makes the collection importable, and the lab's fixtures known to every test."""
 from __future__ import annotations
 
+import os
 import pathlib
 
 import pytest
@@ -10,6 +11,8 @@ from ansible.plugins.loader import init_plugin_loader
 
 # pytest's own `pythonpath` would break as soon as some package named ansible_collections is installed.
 init_plugin_loader([str(pathlib.Path(__file__).parents[1] / "collections")])
+
+os.environ.setdefault("GAMEDAY_SEED", "20261124")  # what is chosen by chance, and can be chosen again
 
 pytest_plugins = ["lab.fixtures"]
 
@@ -31,3 +34,7 @@ def pytest_collection_modifyitems(items):
     """With several workers (pytest -n 2) the tests of one place are run one after the other, and those of different places at once."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(place(item)))
+
+
+def pytest_report_header():
+    return f"GAMEDAY_SEED={os.environ['GAMEDAY_SEED']}"

@@ -11,6 +11,8 @@ import time
 import pytest
 import requests
 
+from lab.crashes import kill_the_module_here, killer
+
 ROOT = pathlib.Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks/database_failure.yml"
 DURATION = 9
@@ -22,29 +24,6 @@ VARIABLES = {
     "database_failure_url": "http://127.0.0.1:8080",
     "database_failure_read_path": "/api/sessions/1",
 }
-
-# Kills the module in the moment in which its record appears. A pipelined module is a Python without arguments.
-KILL_THE_MODULE = r"""
-import os, signal, sys, time
-faults, wanted = sys.argv[1], sys.argv[2]
-deadline = time.monotonic() + 60
-def is_module(pid):
-    try:
-        with open("/proc/%s/cmdline" % pid, "rb") as source:
-            words = source.read().rstrip(b"\0").split(b"\0")
-    except OSError:
-        return False
-    return len(words) == 1 and os.path.basename(words[0]).startswith(b"python")
-while time.monotonic() < deadline:
-    if os.path.isdir(faults) and any(wanted in name for name in os.listdir(faults)):
-        for pid in sorted(filter(str.isdigit, os.listdir("/proc")), key=int, reverse=True):
-            if is_module(pid):
-                os.kill(int(pid), signal.SIGKILL)
-                print("killed", pid)
-                sys.exit(0)
-    time.sleep(0.0005)
-sys.exit("no module came by")
-"""
 
 
 def healthy(url):
@@ -90,7 +69,7 @@ class Service:
         self.run("systemctl stop 'gameday-*.timer'")
 
     def kill_the_module(self):
-        return self.hosts.run(self.name, "python3", "-c", KILL_THE_MODULE, self.faults, "voiceassist-postgres").stdout
+        return self.hosts.run(self.name, "python3", *killer(self.faults, "voiceassist-postgres")).stdout
 
 
 class Process:
@@ -124,10 +103,7 @@ class Process:
         os.killpg(int(watcher), signal.SIGKILL)
 
     def kill_the_module(self):
-        import subprocess
-        import sys
-
-        return subprocess.run([sys.executable, "-c", KILL_THE_MODULE, self.faults, self.claim], capture_output=True, text=True, check=True).stdout
+        return kill_the_module_here(self.faults, self.claim)
 
 
 @pytest.fixture(params=["voiceassist_hosts", "voiceassist_processes"], ids=["service over ssh", "process on this machine"])

@@ -7,15 +7,9 @@ import uuid
 
 import pytest
 
-from things import CASES
+from things import CASES, name_of
 
 DURATION = 5
-
-
-def name_of(pair):
-    """fault_cpu OnHost, fault_container Container stop"""
-    kind, case = pair
-    return " ".join([kind.__module__.rpartition(".")[2], kind.__name__, *([case] if isinstance(case, str) else [])])
 
 
 @pytest.fixture(params=CASES, ids=name_of)

@@ -20,7 +20,7 @@ from servers import Failure, reachable
 # The user that root starts the servers as. Empty when we are an ordinary user ourselves.
 ORDINARY = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
 PORTS = {"api": 18080, "database": 15432, "cache": 16379}
-FRAGILE = ("error", "reconnect", "cache")  # what they mean: api.py
+FRAGILE = ("error", "reconnect", "cache", "leak")  # what they mean: api.py
 PID_FILES = {"api": "api.pid", "database": "postgres/postmaster.pid", "cache": "redis/redis.pid"}
 LOGS = {"api": "api.log", "database": "postgres.log", "cache": "redis.log"}
 STATE = "voiceassist.json"

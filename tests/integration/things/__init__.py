@@ -11,3 +11,9 @@ import pathlib
 
 FILES = [importlib.import_module("things." + path.stem) for path in sorted(pathlib.Path(__file__).parent.glob("fault_*.py"))]
 CASES = [pair for file in FILES for pair in file.CASES]
+
+
+def name_of(pair):
+    """fault_cpu OnHost, fault_container Container stop"""
+    kind, case = pair
+    return " ".join([kind.__module__.rpartition(".")[2], kind.__name__, *([case] if isinstance(case, str) else [])])

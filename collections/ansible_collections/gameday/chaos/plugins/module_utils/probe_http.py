@@ -48,6 +48,8 @@ OPTIONS = {
     "body_contains": {"type": "list", "elements": "str", "default": []},
     "body_matches": {"type": "str"},
     "json": {"type": "dict", "default": {}},
+    "metrics_minimum": {"type": "dict", "default": {}},
+    "metrics_maximum": {"type": "dict", "default": {}},
     "max_seconds": {"type": "float"},
 }
 
@@ -72,6 +74,12 @@ def validate(arguments):
         expression("body_matches", arguments["body_matches"])
     for name, pattern in arguments["headers_match"].items():
         expression("headers_match: %s" % name, str(pattern))
+    for option in ("metrics_minimum", "metrics_maximum"):
+        for name, value in arguments[option].items():
+            try:
+                float(value)
+            except (TypeError, ValueError):
+                raise BadArgument("%s: %s: %r is no number" % (option, name, value)) from None
     for path in arguments["json"]:
         try:
             json_path.parse(path)
@@ -240,6 +248,7 @@ def reasons_of(arguments, seen, body):
         if found is None or not re.search(str(pattern), found):
             reasons.append("header %s is %s, expected to match %r" % (name, "missing" if found is None else repr(found), str(pattern)))
     reasons += text_reasons("body", body, arguments["body_contains"], arguments["body_matches"])
+    reasons += metrics_reasons(arguments, body)
     if arguments["json"]:
         try:
             document = json.loads(body)
@@ -254,3 +263,21 @@ def reasons_of(arguments, seen, body):
                 if value != expected:
                     reasons.append("json: %s is %r, expected %r" % (path, value, expected))
     return reasons
+
+
+def metrics_reasons(arguments, body):
+    reasons = []
+    for option, word, beyond in (("metrics_minimum", "at least", float.__lt__), ("metrics_maximum", "at most", float.__gt__)):
+        for name, limit in arguments[option].items():
+            value = metric(body, name)
+            if value is None:
+                reasons.append("metric %s is not in the answer" % name)
+            elif beyond(value, float(limit)):
+                reasons.append("metric %s is %g, expected %s %g" % (name, value, word, float(limit)))
+    return reasons
+
+
+def metric(body, name):
+    """The value of a metric in Prometheus' text format: of one series, written with its labels, or the sum of all that have the name."""
+    found = [float(line[len(name):].rpartition("}")[2].split()[0]) for line in body.splitlines() if re.match(re.escape(name) + r"[{ ]", line)]
+    return sum(found) if found else None

@@ -80,6 +80,15 @@ options:
     description: Values that the body, read as JSON, must have, by path. A path is C(status), C(items[0].name) or C($.a['odd key']).
     type: dict
     default: {}
+  metrics_minimum:
+    description:
+      - Least values of metrics, by name, where the answer is in Prometheus' text format. A name without labels is the sum of all its series.
+    type: dict
+    default: {}
+  metrics_maximum:
+    description: Largest values of metrics, in the same way.
+    type: dict
+    default: {}
   max_seconds:
     description: Seconds that the answer may take.
     type: float
