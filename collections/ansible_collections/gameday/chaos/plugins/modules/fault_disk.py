@@ -78,7 +78,8 @@ OPTIONS = {
     "percent": {"type": "float"},
     "leave_free": {"type": "str"},
 }
-FLOOR, FLOOR_INODES = 16 << 20, 64
+FLOOR = 16 << 20
+FLOOR_INODES = 64
 MOST_INODES = 500000
 NO_ALLOCATION = ("nfs", "nfs4", "vfat", "fuseblk", "9p", "overlay")
 
