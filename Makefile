@@ -4,6 +4,7 @@ SHELL := /bin/bash
 
 EXPERIMENT ?= database_failure
 comma := ,
+FRAGILE_NAMES = $(if $(filter 1,$(FRAGILE)),error$(comma)cache$(comma)leak,$(FRAGILE))
 VENV := .venv
 PLAYBOOK := $(VENV)/bin/ansible-playbook
 PYTEST := $(VENV)/bin/python -m pytest
@@ -33,12 +34,21 @@ $(VENV)/.development: requirements-dev.txt $(VENV)/.controller
 
 .PHONY: demo
 demo: $(VENV)/.controller ## Start the demo system and break it: EXPERIMENT=database_failure (or all), FRAGILE=1
-	@$(VOICEASSIST) up $(if $(FRAGILE),--fragile $(if $(filter 1,$(FRAGILE)),error$(comma)cache$(comma)leak,$(FRAGILE)))
+	@$(VOICEASSIST) up $(if $(FRAGILE),--fragile $(FRAGILE_NAMES))
 	@$(PLAYBOOK) -i inventories/demo playbooks/$(EXPERIMENT).yml
 
 .PHONY: demo-down
 demo-down: ## Stop everything the demo started
 	@$(VOICEASSIST) down
+
+.PHONY: lab
+lab: $(VENV)/.controller ## The system in Docker Compose with Prometheus and Alertmanager; break it with -i inventories/lab
+	@tests/lab/packages || true
+	@VOICEASSIST_FRAGILE=$(FRAGILE_NAMES) tests/lab/compose-lab up
+
+.PHONY: lab-down
+lab-down: ## Stop and remove everything the lab started (its images stay)
+	@tests/lab/compose-lab down
 
 .PHONY: test
 test: lint sanity ## Everything: lint, sanity, then unit, integration, crash and molecule in one run of pytest

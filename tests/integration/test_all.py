@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 
@@ -46,3 +47,14 @@ def test_the_script_runs_those_that_are_named_and_ends_as_the_worst(tmp_path, sy
 def test_the_script_names_what_there_is():
     ran = subprocess.run([str(ROOT / "scripts/run-chaos-tests.sh"), "nosuch"], capture_output=True, text=True)
     assert ran.returncode == 5 and "There is no experiment nosuch; there are: database_failure redis_unavailable resource_exhaustion" in ran.stderr
+
+
+def test_a_host_that_is_refused_holds_the_others_back_also_when_it_was_steady_in_the_experiment_before(run_playbook, system, tmp_path):
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/all.yml").write_text((ROOT / "inventories/demo/group_vars/all.yml").read_text())
+    local = f"ansible_connection=local ansible_python_interpreter={sys.executable}"
+    (tmp_path / "hosts.ini").write_text(f"one {local}\ntwo {local} redis_unavailable_kind=cloud\n[database]\none\n")
+    run = run_playbook(ROOT / "playbooks/all.yml", tmp_path / "hosts.ini", variables(system))
+    assert run.rc == 2 and "Passed: 1 Failed: 1, the worst: errored" in run.stdout, run
+    database, cache = sorted(run.journals(), key=lambda journal: journal["experiment"]["title"])
+    assert database["verdict"] == "passed" and cache["verdict"] == "errored" and cache["faults"] == [], run

@@ -15,7 +15,7 @@ import pytest
 from lab.containers import Containers
 from lab.hosts import LabError, NetnsHosts, SystemdHosts, script
 from lab.playbook import ROOT, Runner
-from lab.voiceassist import AsProcesses, InContainers, wait_until_healthy
+from lab.voiceassist import AsProcesses, InCompose, InContainers, wait_until_healthy
 
 numbers = itertools.count(1)
 
@@ -82,6 +82,19 @@ def containers(docker_engine):
 def voiceassist_containers(containers, voiceassist_image):
     """The demo system in containers, healthy: see lab.voiceassist.InContainers."""
     return InContainers(containers, voiceassist_image)
+
+
+@pytest.fixture(scope="session")
+def compose_lab(base_image):
+    """The lab of `make lab`, healthy: see lab.voiceassist.InCompose. Shared: leave it as it was."""
+    lab = InCompose(unique_name())
+    try:
+        lab.call("up")
+    except LabError as error:
+        lab.call("down")
+        missing("Docker Compose", error)
+    yield lab
+    lab.call("down")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import time
 
 import requests
 
-from lab.hosts import LabError
+from lab.hosts import LabError, script
 from lab.playbook import ROOT
 
 
@@ -40,6 +40,21 @@ class InContainers:
         self.address = containers.address
         self.url = f"http://{self.address(self.api)}:8080"
         wait_until_healthy(self.url)
+
+
+class InCompose:
+    """`lab/compose.yml` as a project of its own; `variables` point `inventories/lab` at it."""
+
+    def __init__(self, project):
+        self.project = project
+        names = "API", "DATABASE", "CACHE", "PROMETHEUS", "ALERTMANAGER"
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
+        self.url, self.prometheus, self.alertmanager = (f"http://127.0.0.1:{ports[name]}" for name in ("API", "PROMETHEUS", "ALERTMANAGER"))
+        self.settings = {"COMPOSE_PROJECT_NAME": project, **{f"LAB_{name}_PORT": str(port) for name, port in ports.items()}}
+        self.variables = {"lab_project": project, "lab_url": self.url, "lab_prometheus": self.prometheus, "lab_alertmanager": self.alertmanager}
+
+    def call(self, *arguments, **settings):
+        return script("compose-lab", *arguments, **self.settings, **settings)
 
 
 class AsProcesses:
