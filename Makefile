@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 EXPERIMENT ?= database_failure
 comma := ,
-FRAGILE_NAMES = $(if $(filter 1,$(FRAGILE)),error$(comma)cache$(comma)leak,$(FRAGILE))
+FRAGILE_NAMES = $(if $(filter 1,$(FRAGILE)),error$(comma)cache$(comma)leak$(comma)timeout,$(FRAGILE))
 VENV := .venv
 PLAYBOOK := $(VENV)/bin/ansible-playbook
 PYTEST := $(VENV)/bin/python -m pytest

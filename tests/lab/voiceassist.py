@@ -14,6 +14,8 @@ import requests
 from lab.hosts import LabError, script
 from lab.playbook import ROOT
 
+PORTS = "api", "database", "cache", "proxy", "database_proxy", "cache_proxy"
+
 
 def wait_until_healthy(url, seconds=30):
     deadline = time.monotonic() + seconds
@@ -31,12 +33,16 @@ def wait_until_healthy(url, seconds=30):
 
 
 class InContainers:
-    """`postgres`, `redis` and `api` are containers of the Docker SDK; `url` is the API's, `address` gives a container's."""
+    """`postgres`, `redis`, `proxy` and `api` are containers of the Docker SDK; `url` is the API's, `address` gives a container's."""
 
     def __init__(self, containers, image, fragile=""):
         self.postgres = containers("postgres", image, "postgres")
         self.redis = containers("redis", image, "redis")
-        self.api = containers("api", image, "api", environment={"VOICEASSIST_FRAGILE": fragile})
+        self.proxy = containers("proxy", image, "proxy")
+        self.proxy_api = f"http://{containers.address(self.proxy)}:8474"
+        self.api = containers("api", image, "api", environment={
+            "VOICEASSIST_FRAGILE": fragile, "VOICEASSIST_DATABASE": "postgresql://voiceassist@proxy/postgres?sslmode=disable",
+            "VOICEASSIST_REDIS": "redis://proxy:6379/0"})
         self.address = containers.address
         self.url = f"http://{self.address(self.api)}:8080"
         wait_until_healthy(self.url)
@@ -72,9 +78,9 @@ class AsProcesses:
         return ran.stdout
 
     def up(self, fragile=""):
-        """Start what does not run. Again with `fragile` "error" or "reconnect", and without, to switch."""
-        ports = getattr(self, "ports", None) or dict(zip(("api", "database", "cache"), free_ports(3), strict=True))
-        self.call("up", "--fragile", fragile, *(f"--{name}-port={port}" for name, port in ports.items()))
+        """Start what does not run. Again with `fragile` "error", "reconnect", "cache" or "timeout", and without, to switch."""
+        ports = getattr(self, "ports", None) or dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        self.call("up", "--fragile", fragile, *(f"--{name.replace('_', '-')}-port={port}" for name, port in ports.items()))
         self.__dict__.update(json.loads(self.call("status", "--json")))
         self.ports = ports
 

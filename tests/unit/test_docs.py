@@ -31,7 +31,8 @@ def documented():
     """Module -> its one line, from the modules themselves."""
     found = {}
     for path in (COLLECTION / "plugins/modules").glob("*.py"):
-        values = [node.value for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign) and node.targets[0].id == "DOCUMENTATION"]
+        assigned = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign)]
+        values = [node.value for node in assigned if getattr(node.targets[0], "id", "") == "DOCUMENTATION"]
         found[path.stem] = yaml.safe_load(ast.literal_eval(values[0]))["short_description"]
     return found
 

@@ -192,6 +192,32 @@ def test_a_window_is_judged_as_far_as_its_samples_go(ticks, expected, met, reaso
     assert found[0] is met and reason in "; ".join(found[1]) and bool(found[1]) == (met is not True)
 
 
+# Against a baseline
+
+
+def times(seconds, count=40):
+    return window.summary(watched("1" * count, [seconds + tick % 4 / 1000 for tick in range(count)]), START, 1)
+
+
+@pytest.mark.parametrize(("now", "slower", "met", "reason"), [
+    (times(0.5), True, True, None),
+    (times(0.5), False, False, "slower than the baseline: median 0.501 s, 0.011 s in the baseline"),
+    (times(0.01), True, None, "not slower than the baseline, so what should make it slower has shown no effect"),
+    (times(0.01), False, True, None),
+    (times(0.5, 10), True, None, "40 and 10 samples were met: too few to compare with the baseline; 30 are needed on each side"),
+    (times(0.5, 10), False, None, "too few to compare"),
+])
+def test_a_window_is_compared_with_an_earlier_one(now, slower, met, reason):
+    found, reasons, comparison = window.judge_against(times(0.01), now, slower, 0)
+    assert found is met and comparison["samples"][0] == 40
+    assert reason in reasons[0] if reason else reasons == []
+
+
+def test_only_samples_that_were_met_are_compared():
+    numbers = window.summary(watched("10?-1", [0.1, 9, 9, 9, 0.2]), START, 1)
+    assert window.times(numbers) == [0.1, 0.2]
+
+
 # Waiting until it is steady
 
 
@@ -268,3 +294,26 @@ def test_a_window_tells_the_first_thing_that_went_wrong(host):
     assert result["msg"].startswith("not met: dead: 0 of 4 samples were met (0.00 %), all expected; the first of them: port: 1 on 127.0.0.1 is closed")
     probe = result["steady_state"]["probes"][0]
     assert probe["kind"] == "probe_tcp" and probe["window"]["series"]["met"] == "0000" and probe["arguments"]["port"] == 1
+
+
+def test_a_watch_is_compared_with_an_earlier_one_by_the_name_of_the_probe(host):
+    def watch(command, **more):
+        return host.run("steady_state", probes=[{"name": "it", "probe_command": {"command": command}}], during=2.6, interval=0.04, **more)
+
+    before = watch("true")
+    assert "comparison" not in before["steady_state"]["probes"][0]["window"]
+    slower = watch("sleep 0.3", baseline=before, slower=True)
+    assert slower["steady_state"]["met"] is True and slower["steady_state"]["probes"][0]["window"]["comparison"]["slower"] is True
+    still = watch("sleep 0.3", baseline=before)
+    assert still["failed"] and still["steady_state"]["met"] is False and "slower than the baseline" in still["msg"]
+
+
+@pytest.mark.parametrize(("arguments", "reason"), [
+    ({"baseline": {}, "during": 1}, "baseline: it has no window of the probe 'dead'"),
+    ({"baseline": {"steady_state": "x"}, "during": 1}, "baseline: it has no window of the probe 'dead'"),
+    ({"baseline": {}}, "baseline: needs during"),
+    ({"slower": True, "during": 1}, "slower and baseline_tolerance: need baseline"),
+    ({"baseline": {}, "baseline_tolerance": -1, "during": 1}, "baseline_tolerance: -1.0 is not between 0 and"),
+])
+def test_a_baseline_that_cannot_be_used_is_named(host, arguments, reason):
+    assert reason in host.run("steady_state", probes=[{"name": "dead", "probe_tcp": {"port": 1}}], **arguments)["msg"]

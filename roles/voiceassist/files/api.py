@@ -16,6 +16,7 @@ VOICEASSIST_FRAGILE                  how it fails badly, any of these words, wit
                                      "reconnect": a database once lost is never connected to again
                                      "cache": 500 when the cache is gone
                                      "leak": every request leaves a quarter of a megabyte behind
+                                     "timeout": a database that is a little slow is given up
 """
 from __future__ import annotations
 
@@ -40,8 +41,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 DATABASE_SECONDS = 2.0  # a whole database call: name look-up, connection and statement
+IMPATIENT_SECONDS = 0.3
 CACHE_SECONDS = 0.5
-FRAGILE = {"error", "reconnect", "cache", "leak"}
+FRAGILE = {"error", "reconnect", "cache", "leak", "timeout"}
 CONNECTION_AGE = 0.5  # a connection is used again for so long: a server that takes no new ones is soon noticed
 
 TABLES = """
@@ -84,19 +86,20 @@ def within(seconds, work):
 class Database:
     """A few connections, each used for one statement at a time, and never for long."""
 
-    def __init__(self, conninfo, reconnects=True):
+    def __init__(self, conninfo, reconnects=True, patience=DATABASE_SECONDS):
         self.conninfo = conninfo
         self.reconnects = reconnects
+        self.patience = patience
         self.seen = self.lost = False
         self.idle = collections.deque()  # (connection, when it was opened)
 
     def query(self, statement, values=None):
-        """All rows, or Unavailable after at most DATABASE_SECONDS."""
+        """All rows, or Unavailable when its patience is over."""
         if self.lost:
             raise Unavailable("the connection was lost, and this system never connects again (VOICEASSIST_FRAGILE=reconnect)")
         in_use = []
         try:
-            rows = within(DATABASE_SECONDS, lambda: self._query(statement, values, in_use))
+            rows = within(self.patience, lambda: self._query(statement, values, in_use))
         except (psycopg.Error, OSError) as error:  # TimeoutError is an OSError
             for connection in in_use:
                 cut_off(connection)
@@ -340,7 +343,8 @@ def main():
         server = Server(address, Handler)
     except (ValueError, OSError) as error:
         sys.exit(f"a VOICEASSIST_ setting cannot be used: {error}")
-    database = Database(setting("VOICEASSIST_DATABASE", "postgresql://voiceassist@127.0.0.1:15432/postgres"), "reconnect" not in fragile)
+    conninfo = setting("VOICEASSIST_DATABASE", "postgresql://voiceassist@127.0.0.1:15432/postgres")
+    database = Database(conninfo, "reconnect" not in fragile, IMPATIENT_SECONDS if "timeout" in fragile else DATABASE_SECONDS)
     server.api, server.metrics, server.log, server.fragile = Api(database, cache, metrics), metrics, log, fragile
 
     def stop(number, frame):

@@ -19,18 +19,21 @@ from servers import Failure, reachable
 
 # The user that root starts the servers as. Empty when we are an ordinary user ourselves.
 ORDINARY = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
-PORTS = {"api": 18080, "database": 15432, "cache": 16379}
-FRAGILE = ("error", "reconnect", "cache", "leak")  # what they mean: api.py
-PID_FILES = {"api": "api.pid", "database": "postgres/postmaster.pid", "cache": "redis/redis.pid"}
-LOGS = {"api": "api.log", "database": "postgres.log", "cache": "redis.log"}
+PORTS = {"api": 18080, "database": 15432, "cache": 16379, "proxy": 18474, "database_proxy": 15433, "cache_proxy": 16380}
+FRAGILE = ("error", "reconnect", "cache", "leak", "timeout")  # what they mean: api.py
+PID_FILES = {"api": "api.pid", "database": "postgres/postmaster.pid", "cache": "redis/redis.pid", "proxy": "proxy.pid"}
+LOGS = {"api": "api.log", "database": "postgres.log", "cache": "redis.log", "proxy": "proxy.log"}
+IN_PYTHON = {"api": "api.py", "proxy": "proxy.py"}
+PROXIED = ("database", "cache")  # the API reaches these through the proxy
 STATE = "voiceassist.json"
-OURS = [STATE, STATE + ".new", "program", "postgres", "postgres.new", "redis", "api.pid", "servers.new", *LOGS.values()]
+OURS = [STATE, STATE + ".new", "program", "postgres", "postgres.new", "redis", "api.pid", "proxy.pid", "servers.new", *LOGS.values()]
 STARTUP = b"user\0voiceassist\0database\0postgres\0\0"
 STARTUP = struct.pack("!ii", len(STARTUP) + 8, 3 << 16) + STARTUP + b"X\0\0\0\4"  # come in, and go again
 READY = {  # what to ask each port, and how the answer begins when all is well
     "api": (b"GET /health HTTP/1.0\r\n\r\n", b"HTTP/1.1 200"),
     "database": (STARTUP, b"R"),
     "cache": (b"PING\r\n", b"+PONG"),
+    "proxy": (b"GET /version HTTP/1.0\r\n\r\n", b"HTTP/1.1 200"),
 }
 
 
@@ -107,7 +110,8 @@ class Processes:
             return None
         if name == "cache" and "redis-server" in words[0]:  # which rewrites its command line
             words += [self.path("redis")] if words[0].endswith(f":{self.state['ports'][name]}") else []
-        return pid if self.path({"api": "program/api.py", "database": "postgres", "cache": "redis"}[name]) in words else None
+        place = {"database": "postgres", "cache": "redis"}.get(name) or f"program/{IN_PYTHON[name]}"
+        return pid if self.path(place) in words else None
 
     def processes(self, name):
         """All of them: frozen children of PostgreSQL outlive their parent. Their titles carry our name."""
@@ -137,6 +141,10 @@ class Processes:
         port, servers = str(self.state["ports"][name]), self.state["servers"]
         if name == "api":
             return [servers["python"], self.path("program/api.py")]
+        if name == "proxy":
+            ports = self.state["ports"]
+            proxies = [["--proxy", one, f"127.0.0.1:{ports[f'{one}_proxy']}", f"127.0.0.1:{ports[one]}"] for one in PROXIED]
+            return [servers["python"], self.path("program/proxy.py"), "--api", f"127.0.0.1:{port}", *proxies[0], *proxies[1]]
         if name == "cache":
             where = ["--dir", self.path("redis"), "--pidfile", self.path(PID_FILES["cache"])]
             return [servers["redis"], "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *where]
@@ -149,14 +157,14 @@ class Processes:
 
     def spawn(self, name):
         user, environment = ORDINARY, {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
-        if name == "api":
+        if name in IN_PYTHON:
             user = ORDINARY if reachable(self.state["servers"]["python"]) else {}  # a Python below /root is for root only
             ports, libraries = self.state["ports"], self.state["servers"]["libraries"]
             environment.update({"PYTHONPATH": libraries, "PYTHONDONTWRITEBYTECODE": "1"} if libraries else {})
             environment.update(
                 VOICEASSIST_PORT=str(ports["api"]),
-                VOICEASSIST_DATABASE=f"postgresql://voiceassist@127.0.0.1:{ports['database']}/postgres",
-                VOICEASSIST_REDIS=f"redis://127.0.0.1:{ports['cache']}/0",
+                VOICEASSIST_DATABASE=f"postgresql://voiceassist@127.0.0.1:{ports['database_proxy']}/postgres?sslmode=disable",
+                VOICEASSIST_REDIS=f"redis://127.0.0.1:{ports['cache_proxy']}/0",
                 VOICEASSIST_FRAGILE=self.state["fragile"],
             )
         elif name == "database":
@@ -167,7 +175,7 @@ class Processes:
                 self.command(name), cwd=self.directory, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, **user,
             )
-        if name == "api":
+        if name in IN_PYTHON:
             with open(self.path(PID_FILES[name]), "w", encoding="utf-8") as file:
                 file.write(f"{process.pid}\n")
         return process
@@ -189,12 +197,13 @@ class Processes:
         return process is not None
 
     def need_port(self, name):
-        port = self.state["ports"][name]
-        try:
-            if not wait_until(lambda: self._free(port), 1):  # a killed one may not be all gone
-                raise Failure(f"port {port} is in use by another program: name another one with --{name}-port")
-        except PermissionError:
-            raise Failure(f"port {port} is for root only: name another one with --{name}-port") from None
+        for each in [name] + [f"{one}_proxy" for one in PROXIED] * (name == "proxy"):
+            port, option = self.state["ports"][each], f"--{each.replace('_', '-')}-port"
+            try:
+                if not wait_until(lambda port=port: self._free(port), 1):  # a killed one may not be all gone
+                    raise Failure(f"port {port} is in use by another program: name another one with {option}")
+            except PermissionError:
+                raise Failure(f"port {port} is for root only: name another one with {option}") from None
 
     @staticmethod
     def _free(port):

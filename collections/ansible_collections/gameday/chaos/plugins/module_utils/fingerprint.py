@@ -9,7 +9,7 @@ import json
 import os
 
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, process
-from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool
+from ansible_collections.gameday.chaos.plugins.module_utils.command import CURL, ask, find_tool
 
 ALWAYS = ("processes", "mounts", "files", "clock")  # these cost nothing
 FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
@@ -69,6 +69,18 @@ def nftables():
     return {"%s %s" % (row["table"]["family"], row["table"]["name"]): "table" for row in rows if "table" in row}
 
 
+def proxies(urls):
+    """Toxiproxy's proxies and toxics, each by its URL. A proxy is its addresses and whether it is enabled: its toxics are for themselves."""
+    pictures = {}
+    for url in urls:
+        try:
+            found = json.loads(ask([*CURL, "--fail", url]).out)
+        except ValueError:
+            continue  # it is not there
+        pictures[url] = json.dumps({key: value for key, value in found.items() if key not in ("toxics", "Logger")}, sort_keys=True)
+    return pictures
+
+
 AREAS = {"containers": containers, "services": services, "processes": processes, "mounts": mounts, "files": files, "clock": clock_offset,
          "qdiscs": qdiscs, "nftables": nftables}
 
@@ -77,7 +89,10 @@ def take(areas, containers_command=("docker",)):
     """A picture of these areas and of those that cost nothing."""
     picture = {}
     for area in sorted(set(areas) | set(ALWAYS)):
-        picture[area] = containers(containers_command) if area == "containers" else AREAS[area]()
+        if area == "proxies":
+            picture[area] = proxies(areas[area])
+        else:
+            picture[area] = containers(containers_command) if area == "containers" else AREAS[area]()
     return picture
 
 

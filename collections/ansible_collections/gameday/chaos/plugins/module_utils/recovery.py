@@ -53,12 +53,12 @@ def proof(records):
     residue, notes, pictures = [], set(), {}
     for record in records:
         command = tuple(record["containers_command"])
-        key = (tuple(sorted(record["areas"])), command)
+        key = (tuple(sorted(record["areas"])), command, tuple(record["areas"].get("proxies", ())))
         if key not in pictures:
             pictures[key] = fingerprint.take(record["areas"], command)
         for area, thing, was, now in fingerprint.differences(record.get("before", {}), pictures[key]):
             words = "%s %s: %s before, %s now" % (area, thing, was or "not there", now or "not there")
-            removed = area == "containers" and now is None
+            removed = area in ("containers", "proxies") and now is None
             if thing in record["areas"].get(area, ()) and not removed:
                 residue.append("%s: %s" % (record["claim"], words))
             else:

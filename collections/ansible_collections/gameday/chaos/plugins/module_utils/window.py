@@ -168,6 +168,30 @@ def judge_availability(window, minimum, known, reasons, doubts):
                       % (found, minimum * 100, math.ceil(statistics.Z ** 2 * minimum / (1 - minimum))))
 
 
+def times(window):
+    """Seconds of the met samples of a window, from its series: an error that comes quickly is no quick answer."""
+    series = window["series"]
+    return [taken / 1000 for sign, taken in zip(series["met"], series["milliseconds"]) if sign == SIGNS[True] and taken is not None]
+
+
+def judge_against(baseline, window, slower, tolerance):
+    """
+    (met, reasons, comparison) of a window that is expected to be slower than the baseline, or not to be. A fault that makes nothing slower
+    has shown no effect, and so refutes nothing: that is None, not False.
+    """
+    found = statistics.compare(times(baseline), times(window), tolerance)
+    if found["slower"] is None:
+        return None, ["%s and %s samples were met: too few to compare with the baseline; %s are needed on each side" % (*found["samples"], found["needed"])], \
+            found
+    words = "median %.3f s, %.3f s in the baseline (slower in %.0f %% of all pairs, p = %.2g)" % (
+        found["median"][1], found["median"][0], found["superiority"] * 100, found["p"])
+    if slower and not found["slower"]:
+        return None, ["not slower than the baseline, so what should make it slower has shown no effect: %s" % words], found
+    if found["slower"] and not slower:
+        return False, ["slower than the baseline: %s" % words], found
+    return True, [], found
+
+
 def until_met(probes, within, interval, hold):
     """
     Sample until every probe is met, and stays so for C(hold) seconds. Returns (met, seconds from the begin to the first instant

@@ -59,6 +59,25 @@ options:
   maximum_p95:
     description: Seconds that 95 % of the answers in the window may take.
     type: float
+  baseline:
+    description:
+      - The registered result of an earlier task of this module with O(during). The response times of each probe in this window are compared
+        with those of the probe of the same name there. Only samples that were met count.
+      - One window is slower than another when a Mann-Whitney test says so (p below 0.02, with correction for ties), and its answers are the
+        slower ones in at least 64 % of all pairs, and its median is at least a quarter greater.
+      - With fewer than 30 samples on a side the answer is neither yes nor no; with fewer than 60, where neighbouring samples are alike.
+    type: dict
+  slower:
+    description:
+      - What to expect of the comparison with O(baseline).
+      - V(true), to be slower; the proof of effect of a fault. If it is not, the answer is neither yes nor no, because then the fault has shown no effect.
+      - V(false), not to be slower; back to the baseline. If it is, the answer is no.
+    type: bool
+    default: false
+  baseline_tolerance:
+    description: Seconds by which the median may be greater than that of O(baseline) and still count as not slower.
+    type: float
+    default: 0
   stop_after_outage:
     description:
       - A stop condition for O(during). When an outage lasts longer than these seconds, the watch ends and the faults of O(run) on
@@ -97,6 +116,20 @@ EXAMPLES = r"""
         probe_http:
           url: http://127.0.0.1:8080/api/voices
           status: [200, 503]
+
+- name: How fast it is before anything is broken
+  gameday.chaos.steady_state:
+    during: 10
+    interval: 0.1
+    probes: "{{ steady_state_probes }}"
+  register: before
+
+- name: It is as fast as it was before
+  gameday.chaos.steady_state:
+    during: 10
+    interval: 0.1
+    probes: "{{ steady_state_probes }}"
+    baseline: "{{ before }}"
 """
 
 RETURN = r"""
@@ -168,10 +201,28 @@ def check_numbers(params):
         raise BadArgument("interval: %s is longer than during (%s)" % (params["interval"], params["during"]))
     if not 0 <= params["minimum_availability"] <= 1:
         raise BadArgument("minimum_availability: %s is not between 0 and 1" % params["minimum_availability"])
-    if params["stop_after_outage"] is not None and params["during"] is None:
-        raise BadArgument("stop_after_outage: needs during")
+    for option in ("stop_after_outage", "baseline"):
+        if params[option] is not None and params["during"] is None:
+            raise BadArgument("%s: needs during" % option)
+    if params["baseline"] is None and (params["slower"] or params["baseline_tolerance"]):
+        raise BadArgument("slower and baseline_tolerance: need baseline")
+    if not 0 <= params["baseline_tolerance"] <= LONGEST:
+        raise BadArgument("baseline_tolerance: %s is not between 0 and %s seconds" % (params["baseline_tolerance"], LONGEST))
     if not 0 <= params["hold"] <= LONGEST:
         raise BadArgument("hold: %s is not between 0 and %s seconds" % (params["hold"], LONGEST))
+
+
+def read_baseline(params, probes):
+    """The window that each probe is compared with, by the name of the probe."""
+    if params["baseline"] is None:
+        return {}
+    state = params["baseline"].get("steady_state", params["baseline"])
+    found = {one.get("name"): one.get("window") for one in state.get("probes") or ()} if isinstance(state, dict) else {}
+    for probe in probes:
+        if not (found.get(probe.name) or {}).get("series"):
+            raise BadArgument("baseline: it has no window of the probe %r; give the registered result of a steady_state with during and a probe of "
+                              "this name" % probe.name)
+    return found
 
 
 def overall(verdicts):
@@ -210,7 +261,7 @@ def stop_condition(params, extra):
     return stop
 
 
-def watching(params, probes):
+def watching(params, probes, baseline):
     extra = {}
     stop = stop_condition(params, extra) if params["stop_after_outage"] else None
     first = window.watch(probes, params["during"], params["interval"], stop)[0]
@@ -225,6 +276,9 @@ def watching(params, probes):
         bad = next((one for one in taken if one["met"] is not True), None)
         if met is not True and bad:
             reasons = reasons + ["the first of them: " + "; ".join(bad["reasons"])]
+        if baseline:
+            compared, why, numbers["comparison"] = window.judge_against(baseline[probe.name], numbers, params["slower"], params["baseline_tolerance"])
+            met, reasons = overall([met, compared]), reasons + why
         found.append(describe(probe, met, reasons, bad or (taken[-1] if taken else None), window=numbers))
     return found, extra
 
@@ -247,6 +301,9 @@ def main():
             "minimum_availability": {"type": "float", "default": 1},
             "maximum_outage": {"type": "float"},
             "maximum_p95": {"type": "float"},
+            "baseline": {"type": "dict"},
+            "slower": {"type": "bool", "default": False},
+            "baseline_tolerance": {"type": "float", "default": 0},
             "stop_after_outage": {"type": "float"},
             "run": {"type": "str", "default": "manual"},
             **COMMON_OPTIONS,
@@ -263,9 +320,13 @@ def main():
         probes = [probe for probe in probes if not getattr(probe.kind, "NO_CHECK_MODE", False)]
         if not probes or not params["measure_in_check_mode"]:
             module.exit_json(changed=False, skipped=True, msg=NOT_IN_CHECK_MODE)
+    try:
+        baseline = read_baseline(params, probes)
+    except BadArgument as error:
+        module.fail_json(msg=str(error))
     use = "within" if params["within"] is not None else "during" if params["during"] is not None else "now"
     begin, start = clock.iso(), time.monotonic()
-    found, extra = watching(params, probes) if use == "during" else now_or_within(params, probes)
+    found, extra = watching(params, probes, baseline) if use == "during" else now_or_within(params, probes)
     result = {"title": params["title"], "use": use, "met": overall([one["met"] for one in found]), "begin": begin, "end": clock.iso(),
               "seconds": round(time.monotonic() - start, 6), "stopped": None, "probes": found,
               "reasons": ["%s: %s" % (one["name"], "; ".join(one["reasons"])) for one in found if one["met"] is not True]}
