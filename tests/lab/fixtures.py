@@ -13,7 +13,7 @@ import docker
 import pytest
 
 from lab.containers import Containers
-from lab.hosts import LabError, NetnsHosts, SystemdHosts, script
+from lab.hosts import LabError, NetnsHosts, SystemdHosts, UmlHosts, script
 from lab.playbook import ROOT, Runner
 from lab.voiceassist import AsProcesses, InCompose, InContainers, wait_until_healthy
 
@@ -158,6 +158,30 @@ def make_netns_hosts(docker_engine, tmp_path_factory):
 def netns_hosts(make_netns_hosts):
     """Five light hosts without systemd, n1 to n5, over ssh. Shared: leave them as they were."""
     return make_netns_hosts(5)
+
+
+@pytest.fixture(scope="session")
+def uml_host(docker_engine, tmp_path_factory):
+    """
+    A host with a kernel of its own, u1, which has netem: see lab.hosts.UmlHosts. Shared: leave it as it was.
+
+    The one capability that continuous integration may lack, too: a kernel as a process needs ptrace of its parts, which a sandbox may forbid.
+    """
+    state, prefix = tmp_path_factory.mktemp("uml"), unique_name()
+    rootfs = ROOT / ".cache/lab/rootfs"
+    rootfs.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        script("netns-hosts", "rootfs", rootfs)
+    except LabError as error:
+        missing("the files of a host", error)
+    try:
+        script("uml-host", "up", 1, rootfs, state, LAB_PREFIX=prefix)
+    except LabError as error:
+        if "has ended" not in str(error):
+            missing("hosts in User-mode Linux", error)
+        pytest.skip(f"needs a kernel with netem, and User-mode Linux does not start here: {error}")
+    yield UmlHosts(state, prefix)
+    script("uml-host", "down", state)
 
 
 @pytest.fixture(scope="session")

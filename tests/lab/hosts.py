@@ -39,9 +39,12 @@ class Hosts:
     def run(self, host, *command, check=True):
         """Run a command on the host, past Ansible and past ssh where that is possible. One string is given to sh."""
         argv = ["sh", "-c", command[0]] if len(command) == 1 else [*map(str, command)]
-        ran = subprocess.run([*self.way_in(host), *argv], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        ran = subprocess.run(self.argv(host, argv), capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert not check or ran.returncode == 0, f"on {host}: {shlex.join(argv)}: exit code {ran.returncode}\n{ran.stdout}{ran.stderr}"
         return ran
+
+    def argv(self, host, command):
+        return [*self.way_in(host), *command]
 
     def number(self, host):
         return self.names.index(host) + 1
@@ -94,3 +97,20 @@ class NetnsHosts(Hosts):
 
     def mend(self, host):
         subprocess.run(["ip", "-n", self.hub, "link", "set", f"v{self.number(host)}", "up"], check=True)
+
+
+class UmlHosts(Hosts):
+    """Hosts with a kernel of their own, in User-mode Linux, u1, u2, ... Everything on them is slow: a command takes a second."""
+
+    def __init__(self, state, prefix):
+        super().__init__(state, prefix)
+        self.hub = f"{prefix}-hub"
+        self.command_prefix = ("ip", "netns", "exec", self.hub)
+
+    def way_in(self, host):
+        options = [word for option in ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ControlMaster=auto",
+                                       "ControlPersist=60", f"ControlPath={self.state}/cp/%h") for word in ("-o", option)]
+        return [*self.command_prefix, "ssh", "-i", str(self.state / "id_ed25519"), *options, f"root@{self.addresses[host]}"]
+
+    def argv(self, host, command):
+        return [*self.way_in(host), shlex.join(map(str, command))]  # ssh gives its words to a shell

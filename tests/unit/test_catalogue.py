@@ -27,7 +27,10 @@ def modules(prefix):
 
 
 def documentation(name):
-    return yaml.safe_load(importlib.import_module(PACKAGE + "modules." + name).DOCUMENTATION)
+    documented = yaml.safe_load(importlib.import_module(PACKAGE + "modules." + name).DOCUMENTATION)
+    if "gameday.chaos.container" in documented["extends_documentation_fragment"]:
+        documented["options"].update(yaml.safe_load(ContainerFragment.DOCUMENTATION)["options"])
+    return documented
 
 
 def as_written(options):

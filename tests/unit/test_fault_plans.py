@@ -56,6 +56,8 @@ def planned(monkeypatch):
         monkeypatch.setattr(os, "geteuid", lambda: 0)
         if fault == "fault_container":
             monkeypatch.setattr(module.container, "find_tool", lambda name: "/usr/bin/" + name)
+        if hasattr(module, "connection"):
+            monkeypatch.setattr(module.connection, "controllers", lambda: [("203.0.113.9", 22)])
         if fault == "fault_disk":  # half of a gigabyte is free, and 600 of 1000 inodes
             monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(
                 f_frsize=4096, f_blocks=262144, f_bfree=131072, f_bavail=118000, f_files=1000, f_ffree=600, f_favail=600))

@@ -1,47 +1,56 @@
 from __future__ import annotations
 
+# Can a TCP connection to this address be had? A port where nobody listens answers "refused" when the way is open.
+REACH = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), 0.5).close()
+    print("connected")
+except ConnectionRefusedError:
+    print("refused")
+except OSError:
+    print("silent")
+"""
+
 
 class Partition:
-    """A light host that is cut off from its neighbour, over ssh through the same wire."""
+    """A host without systemd and its neighbour, both reached over ssh."""
 
     place = "netns_hosts"
-    whole = "reached"
+    module = "gameday.chaos.fault_partition"
+    whole = "connected"
 
     def __init__(self, request, action):
         self.hosts = request.getfixturevalue("netns_hosts")
-        self.inventory, self.limit = self.hosts, ["--limit", "n4"]
-        self.other = self.hosts.addresses["n5"]
-        self.module = "gameday.chaos.fault_partition"
-        # From everybody: what must not be cut is spared all the same.
-        self.options = {"addresses": ["0.0.0.0/0", "::/0"], "action": action}
-        self.broken = {"drop": "unanswered", "reject": "refused"}[action]
-        self.claim = "partition/host from 0.0.0.0/0,::/0"
-        self.words = "nft delete table inet"
+        self.inventory, self.limit = self.hosts, ["--limit", "n1"]
+        self.options = {"addresses": [self.hosts.addresses["n2"]], "action": action}
+        self.broken = {"drop": "silent", "reject": "refused", "loss": "silent"}[action]
+        if action == "loss":
+            self.options["percent"] = 100
+        self.claim = "partition/host,addresses=" + self.hosts.addresses["n2"]
+        self.words = "nft delete table inet gameday_"
 
     def look(self):
-        """How a connection to the neighbour's sshd goes."""
-        said = self.hosts.run("n4", f"timeout 1 bash -c 'exec 3<>/dev/tcp/{self.other}/22' 2>&1; echo code $?", check=False).stdout
-        return "reached" if "code 0" in said else "refused" if "refused" in said else "unanswered"
+        return self.hosts.run("n1", "python3", "-c", REACH, self.hosts.addresses["n2"], "22").stdout.strip()
 
 
 class PartitionOfContainer:
-    """A container that is cut off from another one."""
+    """A container and another on its network, with nothing installed in either."""
 
-    whole, broken = "reached", "unanswered"
+    module = "gameday.chaos.fault_partition"
+    whole, broken = "refused", "silent"
 
     def __init__(self, request, action):
         containers, image = request.getfixturevalue("containers"), request.getfixturevalue("voiceassist_image")
-        self.container = containers("client", image, "redis")
-        self.other = containers.address(containers("server", image, "redis"))
         self.inventory, self.limit = None, []
-        self.module = "gameday.chaos.fault_partition"
-        self.options = {"container": self.container.name, "addresses": [self.other], "action": action, "ports": [6379]}
-        self.claim = f"partition/container/{self.container.name} from {self.other}"
-        self.words = "nft delete table inet"
+        self.container, other = containers("cut-off", image, ["sleep", "300"]), containers("other", image, ["sleep", "300"])
+        self.address = containers.address(other)
+        self.options = {"container": self.container.name, "addresses": [self.address], "action": action}
+        self.claim = f"partition/container/{self.container.name},addresses={self.address}"
+        self.words = "nft delete table inet gameday_"
 
     def look(self):
-        code = self.container.exec_run(["timeout", "1", "bash", "-c", f"exec 3<>/dev/tcp/{self.other}/6379"]).exit_code
-        return "reached" if code == 0 else "unanswered"
+        return self.container.exec_run(["python3", "-c", REACH, self.address, "9"]).output.decode().strip()
 
 
-CASES = [(Partition, "drop"), (Partition, "reject"), (PartitionOfContainer, "drop")]
+CASES = [(Partition, "drop"), (Partition, "reject"), (Partition, "loss"), (PartitionOfContainer, "drop")]

@@ -100,13 +100,37 @@ of_session() {
     set -f
 }
 
-seek() {
-    # Whether a text is in the answer of a command: seek TEXT COMMAND...
-    wanted=$1
+answer_of() {
+    # What a command says, in $seen; it may be one inside a container.
+    if [ "$1" = inside ]; then "$@"; else seen=$($limit "$@" 2>&1 </dev/null 9<&-); fi
+}
+
+lines_with() {
+    # Of what a command says only the lines with these words in them: lines_with WORDS COMMAND...
+    words=$1
     shift
-    if [ "$1" = inside ]; then "$@" || return 1
-    else seen=$($limit "$@" 2>&1 </dev/null 9<&-) || return 1; fi
-    case $seen in *"$wanted"*) seen=there ;; *) seen=missing ;; esac
+    answer_of "$@" || return 1
+    text=$seen seen=
+    set -f
+    IFS='
+'
+    for line in $text; do
+        case $line in *"$words"*) seen="$seen${seen:+
+}$line" ;; esac
+    done
+    unset IFS
+}
+
+nft_table() {
+    # A table that the kernel empties when its time is over: nft_table NAME NFT..., which may be inside a container.
+    table=$1
+    shift
+    answer_of "$@" list tables || return 1
+    case "$seen " in *"table inet $table"[!0-9a-z_]*) ;; *) seen=gone; return 0 ;; esac
+    answer_of "$@" list set inet "$table" alive || return 1
+    case $seen in *expires*) ;; *) seen=expired; return 0 ;; esac
+    seen=${seen##*elements = }
+    seen="in force: ${seen%%\}*}}"
 }
 
 load_state() {
@@ -209,8 +233,7 @@ said = os.read(ours, 4096)
 sys.exit(said.decode() or 0)
 """
 
-# Says the answer, or, when there is none, why.
-ASK = 'seen= limit=; "$@" || { code=$?; printf %s "$seen" >&2; exit $code; }; printf %s "$seen"'
+ASK = 'seen= limit=; "$@"; code=$?; printf %s "$seen"; exit $code'
 
 VERB_NAMES = ("start_load",) + tuple(line.split("()")[0] for line in VERBS.splitlines() if line.endswith("() {"))
 
