@@ -56,6 +56,8 @@ def planned(monkeypatch):
         monkeypatch.setattr(os, "geteuid", lambda: 0)
         if fault == "fault_container":
             monkeypatch.setattr(module.container, "find_tool", lambda name: "/usr/bin/" + name)
+        if hasattr(module, "new_id"):
+            monkeypatch.setattr(module, "new_id", lambda: "0123456789ab")
         if hasattr(module, "connection"):
             monkeypatch.setattr(module.connection, "controllers", lambda: [("203.0.113.9", 22)])
         if fault == "fault_disk":  # half of a gigabyte is free, and 600 of 1000 inodes

@@ -73,6 +73,8 @@ REFUSED = [
     ("network of the host", "fault_container", {"name": "db", "action": "disconnect"}, container(networks={"host": {}}),
      "it is on none or the host's"),
     ("less of nothing", "fault_container", {"name": "db", "action": "throttle"}, container(), "cpus, memory, pids: give at least one of them"),
+    ("a port that the engine chose", "fault_container", {"name": "db", "action": "disconnect"}, container(PortBindings={"80/tcp": [{"HostPort": ""}]}),
+     "the engine chose the published port of 80/tcp"),
     ("no CPU at all", "fault_container", {"name": "db", "action": "throttle", "cpus": 0.0}, container(), "cpus: 0.0 is not between 0.01 and 1024"),
     ("control groups out of sight", "fault_container", {"name": "db", "action": "throttle", "memory": "1G"}, container(), "cannot be seen from here"),
     ("memory that is no size", "fault_container", {"name": "db", "action": "throttle", "memory": "x"}, container(), "memory: 'x' is no size"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from plans.row import Row
 
-OWN = "/dev/shm/.gameday-4e5bbc021d93"
+OWN = "/dev/shm/.gameday-0123456789ab"
 TAKEN = dict(claim="disk/host/dev/shm", revert=["rm -rf " + OWN], check="exists " + OWN, broken=["there"], whole=["missing"], holds=["file system {shm}"])
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from plans.row import Row
 
 FILE = "{state}/gameday/faults/io%2Fhost%2Fvar%2Ftmp/load"
-OWN = "/var/tmp/.gameday-1ba9ff3135b4"
+OWN = "/var/tmp/.gameday-0123456789ab"
 
 ROWS = [
     Row("a disk is busy", "fault_io", {"path": "/var/tmp", "workers": 2, "bytes": "1MiB"}, {},

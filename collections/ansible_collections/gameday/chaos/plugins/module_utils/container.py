@@ -78,10 +78,43 @@ def cgroups_of(pid):
     return found
 
 
+def require_local(found):
+    """Processes and paths that an engine tells are those of its own host."""
+    try:
+        with open("/proc/%s/cgroup" % found["State"]["Pid"]) as source:
+            here = found["Id"] in source.read()
+    except OSError:
+        here = False
+    if not here:
+        raise Refused("container: the processes of %s cannot be seen from here: is the engine on another host? Then run this there"
+                      % found["Name"].lstrip("/"))
+
+
+def require_plain(found, path, real):
+    """Neither through a symbolic link, which would lead out of the container here, nor on a file system that only the container has."""
+    if os.path.realpath(real) != os.path.normpath(real):
+        raise Refused("path: %s leads through a symbolic link; give the path that it leads to" % path)
+    mounted, known = "/", {"/", *(one["Destination"].rstrip("/") for one in found.get("Mounts") or [] if one.get("Type") in ("bind", "volume"))}
+    with open("/proc/%s/mountinfo" % found["State"]["Pid"]) as source:
+        for place in (line.split()[4] for line in source):
+            if (path + "/").startswith(place.rstrip("/") + "/") and len(place) > len(mounted):
+                mounted = place
+    if mounted not in known:
+        raise Refused("path: %s is on a file system of the container's own (mounted at %s), which cannot be reached from outside; give a path in "
+                      "its root or in a volume" % (path, mounted))
+
+
 def host_paths(found, path):
     """
     Where a path of the container lies on this host: the one to use, and, for its root file system, the one that is left when it has ended.
     """
+    require_local(found)
+    paths = paths_of(found, path)
+    require_plain(found, path, paths[0])
+    return paths
+
+
+def paths_of(found, path):
     mounts = [(one["Destination"].rstrip("/"), one["Source"]) for one in found.get("Mounts") or [] if one.get("Type") in ("bind", "volume")]
     for place, source in sorted(mounts, key=lambda pair: -len(pair[0])):
         if path == place or path.startswith(place + "/"):
@@ -95,7 +128,6 @@ def host_paths(found, path):
 
 def inside(found, *namespaces):
     """The first words of a vector that runs a command in the namespaces of a running container, and in no other's that gets its pid."""
+    require_local(found)
     first = process.look_at(found["State"]["Pid"])
-    if first is None:
-        raise Refused("container: the processes of %s cannot be seen from here (is the engine on another host?)" % found["Name"].lstrip("/"))
     return ["inside", str(first.pid), str(first.start), *namespaces, "--"]

@@ -19,7 +19,12 @@ CLOCK_TOLERANCE = 1.0  # seconds; NTP may slew meanwhile, and none of our faults
 def containers(command=("docker",)):
     """By name and id: a container that was replaced by one of the same name is gone."""
     answer = ask([*command, "ps", "--all", "--format", "{{.Names}} ({{.ID}})\t{{.State}} {{.Networks}}"])
-    return dict(line.split("\t", 1) for line in answer.out.splitlines() if "\t" in line)
+    pictures = {}
+    for line in answer.out.splitlines():
+        name, dummy, words = line.partition("\t")
+        state, dummy, networks = words.partition(" ")
+        pictures[name] = "%s %s" % (state, ",".join(sorted(networks.split(","))))  # the engine does not sort them
+    return pictures
 
 
 def services():

@@ -39,6 +39,8 @@ class Target:
 
     def __init__(self, params, look):
         self.found = container.running(params, look) if params["container"] is not None else None
+        if self.found:
+            container.require_local(self.found)
         self.cgroups = container.cgroups_of(self.found["State"]["Pid"]) if self.found else {}
         if self.found and not self.cgroups:
             raise Refused("container: the cgroups of %s cannot be seen from here (is the engine on another host?)" % params["container"])

@@ -27,7 +27,7 @@ options:
       - V(pause) freezes all its processes. Connections stay open and nothing answers.
       - V(disconnect) takes it off its networks, and back on with the same addresses, where they were asked for, aliases and links.
       - V(throttle) gives it less of what O(cpus), O(memory) and O(pids) name, in its control groups. The engine's own settings stay as they are.
-      - A stopped or killed container is not started again by its restart policy, except when the engine itself is restarted meanwhile.
+      - A container that is stopped, or killed with V(KILL), is not started again by its restart policy, except when the engine itself is restarted meanwhile.
     type: str
     choices: [stop, kill, pause, disconnect, throttle]
     default: stop
@@ -164,6 +164,10 @@ def disconnecting(params, look, found, client):
     if len(known) > MOST_NETWORKS:
         raise Refused("networks: the container is on %s networks, and more than %s are not supported" % (len(known), MOST_NETWORKS))
     chosen = sorted(set(params["networks"])) or known
+    floating = [port for port, places in (found["HostConfig"].get("PortBindings") or {}).items() if any(not one.get("HostPort") for one in places or [])]
+    if floating:
+        raise Refused("name: the engine chose the published port of %s, and would choose another one afterwards. Publish it with a number of your own"
+                      % ", ".join(floating))
     back = []
     for name in chosen:
         endpoint = networks[name]
@@ -191,15 +195,22 @@ def throttling(params, look, found, client):
     groups = container.cgroups_of(found["State"]["Pid"])
     limits = [limit for limit in (cpu_limit(params, groups), memory_limit(params, groups), pids_limit(params, groups)) if limit]
     before = [first_line(file) for file, value in limits]
-    for (_file, value), now in zip(limits, before):
-        if now == value:
-            raise Refused("%s has the limit %s already: a fault would show nothing" % (found["Name"].lstrip("/"), value))
+    for (file, value), now in zip(limits, before):
+        if number(now) <= number(value):
+            raise Refused("cpus, memory, pids: %s may have no more than %s already (%s): that would take nothing from it"
+                          % (found["Name"].lstrip("/"), now, os.path.basename(file)))
     return dict(
         inject=[["write", file, value] for file, value in limits],
         revert=[["write", file, value] for (file, _value), value in zip(limits, before)],
         check=Check(["content", *(file for file, value in limits)], broken=[answer(value for file, value in limits)],
                     whole=[answer(before), answer("gone" for one in limits)]),
     )
+
+
+def number(limit):
+    """A limit, to be compared: none is more than any."""
+    first = limit.split()[0]
+    return int(first) if first.isdigit() else float("inf")
 
 
 def answer(values):

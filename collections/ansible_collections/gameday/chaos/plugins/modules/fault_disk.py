@@ -12,6 +12,8 @@ description:
   - Takes space, or inodes, in a folder of its own below O(path). The way back removes the folder, also when it is only half filled.
   - What a file system keeps for root is left alone, also by root, so that sshd, logs and the way back can still write. On one that keeps nothing,
     and on the file system of the ledger, at least 16 MiB and 64 inodes stay free; there a full disk is full but for these.
+  - On one that is in memory, no more is taken than nine tenths of the memory that is available.
+  - Do not unmount the file system meanwhile. The way back could not see then that its folder is still there.
 extends_documentation_fragment:
   - gameday.chaos.fault
   - gameday.chaos.container
@@ -63,12 +65,11 @@ fault:
   type: dict
 """
 
-import hashlib
 import os
 
 from ansible_collections.gameday.chaos.plugins.module_utils import container, load
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
-from ansible_collections.gameday.chaos.plugins.module_utils.ledger import default_root
+from ansible_collections.gameday.chaos.plugins.module_utils.ledger import default_root, new_id
 
 OPTIONS = {
     **container.OPTIONS,
@@ -81,11 +82,12 @@ OPTIONS = {
 FLOOR = 16 << 20
 FLOOR_INODES = 64
 MOST_INODES = 500000
-NO_ALLOCATION = ("nfs", "nfs4", "vfat", "fuseblk", "9p", "overlay")
+MEMORY = ("tmpfs", "ramfs")
+NO_ALLOCATION = ("ext2", "ext3", "nfs", "nfs4", "vfat", "fuseblk", "9p", "overlay")
 
 
 def tools(params):
-    return (*(("docker",) if params["container"] is not None else ()), "fallocate", "dd")
+    return (*(("docker",) if params["container"] is not None else ()), "fallocate", "dd", "setpriv")
 
 
 def claim(params, look):
@@ -110,19 +112,21 @@ def same_device(one, other):
     return os.stat(one).st_dev == os.stat(other).st_dev
 
 
-def space(params, option, found, ours):
+def space(params, option, found, ours, kind):
     """Bytes to take. What users may use is what is free for them and what is used."""
     free, users = found.f_bavail * found.f_frsize, (found.f_blocks - found.f_bfree + found.f_bavail) * found.f_frsize
     kept = (found.f_bfree - found.f_bavail) * found.f_frsize
     floor = FLOOR if ours or kept < FLOOR else 0
     most = free - floor
+    if kind in MEMORY:
+        most = min(most, int(0.9 * load.host_memory()["MemAvailable"]))
     if option == "bytes":
         wanted = load.size("bytes", params["bytes"])
         if wanted > most:
             raise Refused("bytes: %s are more than the %d MiB that may be taken at %s; take less, or say leave_free: 0"
                           % (params["bytes"], most >> 20, params["path"]))
     elif option == "leave_free":
-        wanted = free - max(0 if params["leave_free"].strip() == "0" else load.size("leave_free", params["leave_free"]), floor)
+        wanted = min(most, free - max(0 if params["leave_free"].strip() == "0" else load.size("leave_free", params["leave_free"]), floor))
     else:
         wanted = min(int(users * params["percent"] / 100) - (users - free), most)
     if wanted < 4096:
@@ -156,7 +160,7 @@ def kind_of(path):
 
 def plan(params, look):
     option = goal(params)
-    if not os.path.isabs(params["path"]):
+    if not os.path.isabs(params["path"]) or "\0" in params["path"]:
         raise Refused("path: %r is not absolute" % params["path"])
     found = container.running(params, look) if params["container"] is not None else None
     inside = os.path.normpath(params["path"])
@@ -166,17 +170,20 @@ def plan(params, look):
     if not os.access(paths[0], os.W_OK):
         raise Refused("path: %s cannot be written to by this user, or is mounted read-only: use become, or another folder" % params["path"])
     named = claim(params, look)
-    own = ["%s/.gameday-%s" % (path.rstrip("/"), hashlib.sha256(named.encode("utf-8", "surrogateescape")).hexdigest()[:12]) for path in paths]
+    name = ".gameday-" + new_id()  # nobody else's, not even another host's on a shared file system
+    own = ["%s/%s" % (path.rstrip("/"), name) for path in paths]
     state, ours = os.statvfs(paths[0]), same_device(paths[0], default_root())
     if params["action"] == "inodes":
         amount = inodes(params, state, ours)
         steps = [["fill_inodes", own[0], str(amount)]]
         words = "%d inodes of the file system of %s" % (amount, params["path"])
     else:
-        amount = space(params, option, state, ours)
+        amount = space(params, option, state, ours, kind_of(paths[0]))
         ballast = own[0] + "/ballast"
         if kind_of(paths[0]) in NO_ALLOCATION:
-            steps = [["dd", "if=/dev/zero", "of=" + ballast, "bs=1M", "iflag=count_bytes", "count=%d" % amount, "status=none"]]
+            # It dies with the module, or it would go on writing into a file that has been removed.
+            steps = [["setpriv", "--pdeathsig", "KILL",
+                      "dd", "if=/dev/zero", "of=" + ballast, "bs=1M", "iflag=count_bytes", "count=%d" % amount, "status=none"]]
         else:
             steps = [["fallocate", "--length", str(amount), ballast]]
         words = "%.1f MiB of the file system of %s" % (amount / (1 << 20), params["path"])

@@ -48,11 +48,11 @@ fault:
   type: dict
 """
 
-import hashlib
 import os
 
 from ansible_collections.gameday.chaos.plugins.module_utils import container, load
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Refused, run_fault
+from ansible_collections.gameday.chaos.plugins.module_utils.ledger import new_id
 
 OPTIONS = {
     **container.OPTIONS,
@@ -70,7 +70,7 @@ def claim(params, look):
 def plan(params, look):
     if not 1 <= params["workers"] <= MOST:
         raise Refused("workers: %s is not between 1 and %s" % (params["workers"], MOST))
-    if not os.path.isabs(params["path"]):
+    if not os.path.isabs(params["path"]) or "\0" in params["path"]:
         raise Refused("path: %r is not absolute" % params["path"])
     wanted = load.size("bytes", params["bytes"])
     target = load.Target(params, look)
@@ -83,7 +83,8 @@ def plan(params, look):
     if wanted * params["workers"] > found.f_bavail * found.f_frsize / 2:
         raise Refused("bytes: %s files of %s are more than half of what is free at %s" % (params["workers"], params["bytes"], params["path"]))
     named = claim(params, look)
-    own = ["%s/.gameday-%s" % (path.rstrip("/"), hashlib.sha256(named.encode("utf-8", "surrogateescape")).hexdigest()[:12]) for path in paths]
+    name = ".gameday-" + new_id()  # nobody else's, not even another host's on a shared file system
+    own = ["%s/%s" % (path.rstrip("/"), name) for path in paths]
     stressors = ["--hdd", str(params["workers"]), "--hdd-bytes", "%sb" % wanted, "--temp-path", own[0]]
     words = "the disk of %s in %s, %s at a time" % (params["path"], target.words, params["workers"])
     return load.plan(named, target, stressors, params, [words], minimum=(0, 1),
