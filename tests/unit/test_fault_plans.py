@@ -56,6 +56,7 @@ def planned(monkeypatch):
         monkeypatch.setattr(os, "geteuid", lambda: 0)
         if fault == "fault_container":
             monkeypatch.setattr(module.container, "find_tool", lambda name: "/usr/bin/" + name)
+        monkeypatch.setattr(container_of, "require_local", lambda found: None)
         if hasattr(module, "new_id"):
             monkeypatch.setattr(module, "new_id", lambda: "0123456789ab")
         if hasattr(module, "connection"):
