@@ -95,7 +95,7 @@ def test_the_life_of_a_fault_on_the_network(run_playbook, uml_host):
     measure = {"delegate_to": "localhost", "changed_when": False, "failed_when": False}
     lose = {"destination": ["198.18.80.2", "fd00:80::2"], "run": "network"}
     lossy = "ping -n -q -c 300 -i 0.005 -W 1 -I 198.18.80.2 198.18.80.11"
-    run = run_playbook([{"name": "late", MODULE: {"delay": 200, "duration": 20, "run": "late", "destination": lose["destination"]}}], uml_host, env=PATIENT, seconds=240)
+    run = run_playbook([{"name": "late", MODULE: {**lose, "delay": 200, "duration": 20, "run": "late"}}], uml_host, env=PATIENT, seconds=240)
     assert run.rc == 0, run
     fault = run.result("late")["fault"]
     assert fault["verified"] and fault["claim"] == "qdisc/vec0" and "netem 7002: dev vec0 parent 6002:2 limit 10000 delay 200ms" in fault["effect"]
