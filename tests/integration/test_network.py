@@ -17,15 +17,18 @@ from ansible_collections.gameday.chaos.plugins.module_utils import netem, way_ba
 from ansible_collections.gameday.chaos.plugins.modules import fault_network
 
 PATIENT = {"ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s"}  # a kernel as a process may get no turn for many seconds
-DELAY = 400  # milliseconds; half of it is more than a busy machine makes of none
+DELAY = 1000  # milliseconds; half of it is more than a busy machine makes of none
 MODULE = "gameday.chaos.fault_network"
 HOST = {"4": "198.18.80.11", "6": "fd00:80::11"}
 PEER = {"4": "198.18.80.%s", "6": "fd00:80::%s"}
 CONNECT = """
 import socket, sys, time
-begin = time.monotonic()
-socket.create_connection((sys.argv[2], 22), timeout=5, source_address=(sys.argv[1], 0)).close()
-print(time.monotonic() - begin)
+seconds = []
+for turn in range(3):
+    begin = time.monotonic()
+    socket.create_connection((sys.argv[2], 22), timeout=20, source_address=(sys.argv[1], 0)).close()
+    seconds.append(time.monotonic() - begin)
+print(min(seconds))
 """
 
 
@@ -33,15 +36,15 @@ def in_lab(hosts, *command):
     return subprocess.run([*hosts.command_prefix, *command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
-def ping(hosts, peer, version, count=1):
+def ping(hosts, peer, version, count=5):
     """(round trips in seconds, share that was lost) of pings from one of the lab's addresses."""
-    ran = in_lab(hosts, "ping", "-n", "-c", str(count), "-i", "0.005", "-W", "1", "-I", PEER[version] % peer, HOST[version])
+    ran = in_lab(hosts, "ping", "-n", "-c", str(count), "-i", "0.2", "-W", "5", "-I", PEER[version] % peer, HOST[version])
     times = [float(line.split("time=")[1].split()[0]) / 1000 for line in ran.stdout.splitlines() if "time=" in line and "DUP" not in line]
     return times, 1 - len(times) / count
 
 
 def connects(hosts, peer, version):
-    """Seconds until the host's sshd answers one of the lab's addresses; None when it does not."""
+    """Seconds until the host's sshd answers one of the lab's addresses, the least of some; None when it does not."""
     ran = in_lab(hosts, sys.executable, "-c", CONNECT, PEER[version] % peer, HOST[version])
     return float(ran.stdout) if ran.returncode == 0 else None
 
@@ -50,7 +53,7 @@ def late(hosts):
     """Which of the lab's packets come back late, as words such as "icmp4 2": by protocol, IP version and the address that asked. All at once."""
     ends = list(itertools.product(HOST, (1, 2, 3)))
     with ThreadPoolExecutor(2 * len(ends)) as pool:
-        asked = {f"icmp{version} {peer}": pool.submit(lambda *end: ping(*end)[0][0], hosts, peer, version) for version, peer in ends}
+        asked = {f"icmp{version} {peer}": pool.submit(lambda *end: min(ping(*end)[0]), hosts, peer, version) for version, peer in ends}
         asked.update({f"tcp{version} {peer}": pool.submit(connects, hosts, peer, version) for version, peer in ends})
     return {words for words, answer in asked.items() if answer.result() > DELAY / 2000}
 
@@ -95,13 +98,13 @@ def test_the_life_of_a_fault_on_the_network(run_playbook, uml_host):
     measure = {"delegate_to": "localhost", "changed_when": False, "failed_when": False}
     lose = {"destination": ["198.18.80.2", "fd00:80::2"], "run": "network"}
     lossy = "ping -n -q -c 300 -i 0.005 -W 1 -I 198.18.80.2 198.18.80.11"
-    run = run_playbook([{"name": "late", MODULE: {**lose, "delay": 200, "duration": 20, "run": "late"}}], uml_host, env=PATIENT, seconds=240)
+    run = run_playbook([{"name": "late", MODULE: {**lose, "delay": 200, "duration": 30, "run": "late"}}], uml_host, env=PATIENT, seconds=240)
     assert run.rc == 0, run
     fault = run.result("late")["fault"]
     assert fault["verified"] and fault["claim"] == "qdisc/vec0" and "netem 7002: dev vec0 parent 6002:2 limit 10000 delay 200ms" in fault["effect"]
     for version in HOST:
-        assert 0.2 <= ping(uml_host, 2, version)[0][0] < 0.4 and ping(uml_host, 3, version)[0][0] < 0.1
-    deadline = time.monotonic() + 30
+        assert 0.19 <= min(ping(uml_host, 2, version)[0]) < 0.4 and min(ping(uml_host, 3, version)[0]) < 0.1
+    deadline = time.monotonic() + 40
     while not default_again(uml_host):
         assert time.monotonic() < deadline, "the timer did not end it"
         time.sleep(0.5)
@@ -125,7 +128,7 @@ def test_the_life_of_a_fault_on_the_network(run_playbook, uml_host):
     assert json.loads(run.result("neighbours")["stdout"])[0]["lladdr"], "neighbour discovery is spared"
     recovery = run.result("recover")["recovery"]
     assert recovery["restored"] and len(recovery["faults"]) == 2, recovery
-    assert default_again(uml_host) and ping(uml_host, 2, "4", 20)[1] == 0
+    assert default_again(uml_host) and ping(uml_host, 2, "4")[1] == 0
 
 
 def lost(result):
@@ -143,11 +146,11 @@ def test_in_the_network_of_a_container_nobody_else_is_late(run_playbook, uml_hos
     try:
         run = run_playbook([
             {"name": "late", MODULE: {"container": "web", "delay": 200, "duration": 100, "run": "container"}},
-            {"name": "measure", "ansible.builtin.command": "ping -c 2 -q 10.9.9.2", "changed_when": False},
+            {"name": "measure", "ansible.builtin.command": "ping -c 3 -i 0.5 -q 10.9.9.2", "changed_when": False},
         ], uml_host, env=PATIENT, seconds=240)
         assert run.rc == 0, run
         assert run.result("late")["fault"]["claim"] == "container/web/qdisc" and "delay 200ms" in run.result("late")["fault"]["effect"]
-        assert 200 <= float(run.result("measure")["stdout"].split("rtt")[1].split("=")[1].split("/")[0]) < 400
+        assert 190 <= float(run.result("measure")["stdout"].split("rtt")[1].split("=")[1].split("/")[0]) < 400
         assert default_again(uml_host)
         back = uml_host.run("u1", "sh /var/lib/gameday/faults/container%2Fweb%2Fqdisc/revert && nsenter -t $(pidof sleep | cut -d' ' -f1) -n tc qdisc show")
         assert "put back" in back.stdout and "netem" not in back.stdout
