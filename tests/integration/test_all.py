@@ -46,7 +46,8 @@ def test_the_script_runs_those_that_are_named_and_ends_as_the_worst(tmp_path, sy
 
 def test_the_script_names_what_there_is():
     ran = subprocess.run([str(ROOT / "scripts/run-chaos-tests.sh"), "nosuch"], capture_output=True, text=True)
-    assert ran.returncode == 5 and "There is no experiment nosuch; there are: database_failure network_latency redis_unavailable resource_exhaustion" in ran.stderr
+    there = "database_failure network_latency redis_unavailable resource_exhaustion"
+    assert ran.returncode == 5 and f"There is no experiment nosuch; there are: {there}" in ran.stderr
 
 
 def test_a_host_that_is_refused_holds_the_others_back_also_when_it_was_steady_in_the_experiment_before(run_playbook, system, tmp_path):

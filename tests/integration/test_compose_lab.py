@@ -11,7 +11,7 @@ import requests
 
 ROOT = pathlib.Path(__file__).parents[2]
 INVENTORY = ROOT / "inventories/lab"
-QUICK = {"database_failure_watch": 3, "redis_unavailable_watch": 1, "resource_exhaustion_watch": 2}
+QUICK = {"database_failure_watch": 3, "redis_unavailable_watch": 1, "network_latency_watch": 4, "resource_exhaustion_watch": 2}
 
 
 def becomes(question, seconds=20):
@@ -37,7 +37,7 @@ def test_prometheus_sees_the_api(compose_lab):
 
 
 def test_it_listens_on_loopback_only(compose_lab):
-    names = [f"{compose_lab.project}-{name}-1" for name in ("postgres", "redis", "api", "prometheus", "alertmanager")]
+    names = [f"{compose_lab.project}-{name}-1" for name in ("postgres", "redis", "proxy", "api", "prometheus", "alertmanager")]
     for name in names:
         asked = subprocess.run(["docker", "port", name], capture_output=True, text=True, check=True).stdout.split("\n")
         assert asked[0] and all(" -> 127.0.0.1:" in line for line in asked if line), asked
@@ -48,7 +48,7 @@ def test_every_experiment_passes_and_the_alert_fires(run_playbook, compose_lab):
     run.wait_for("The API keeps answering honestly")
     assert becomes(lambda: "VoiceAssistDatabaseErrors" in alerts(compose_lab)), run
     assert run.wait(200).rc == 0, run
-    assert [journal["verdict"] for journal in run.journals()] == ["passed"] * 3
+    assert [journal["verdict"] for journal in run.journals()] == ["passed"] * 4
     assert all(journal["restored"] for journal in run.journals())
 
 

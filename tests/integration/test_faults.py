@@ -44,7 +44,7 @@ def test_the_life_of_a_fault(run_playbook, thing):
             fault("inject"),
             fault("again"),
             fault("another run", run=second, ignore_errors=True),
-            {"name": "what is broken", "gameday.chaos.ledger_info": {}},
+            {"name": "what is broken", "gameday.chaos.ledger_info": {"run": first}},
         ],
         thing.inventory, arguments=thing.limit,
     )

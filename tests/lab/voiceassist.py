@@ -53,11 +53,12 @@ class InCompose:
 
     def __init__(self, project):
         self.project = project
-        names = "API", "DATABASE", "CACHE", "PROMETHEUS", "ALERTMANAGER"
+        names = "API", "DATABASE", "CACHE", "PROXY", "PROMETHEUS", "ALERTMANAGER"
         ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.url, self.prometheus, self.alertmanager = (f"http://127.0.0.1:{ports[name]}" for name in ("API", "PROMETHEUS", "ALERTMANAGER"))
         self.settings = {"COMPOSE_PROJECT_NAME": project, **{f"LAB_{name}_PORT": str(port) for name, port in ports.items()}}
-        self.variables = {"lab_project": project, "lab_url": self.url, "lab_prometheus": self.prometheus, "lab_alertmanager": self.alertmanager}
+        self.variables = {"lab_project": project, "lab_url": self.url, "lab_proxy": f"http://127.0.0.1:{ports['PROXY']}",
+                          "lab_prometheus": self.prometheus, "lab_alertmanager": self.alertmanager}
 
     def call(self, *arguments, **settings):
         return script("compose-lab", *arguments, **self.settings, **settings)

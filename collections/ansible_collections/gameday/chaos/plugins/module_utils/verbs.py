@@ -121,6 +121,43 @@ lines_with() {
     unset IFS
 }
 
+mounted_over() {
+    # Is this file mounted over that one, as a process sees it: mounted_over PID START FILE PLACE. START is 0 for "self", which is everybody.
+    seen=gone
+    if [ "$1" != self ]; then look_at "$1" && [ "$start" = "$2" ] || return 0; fi
+    while read -r _ _ _ line place _; do
+        case "$place $line" in
+        "$4 "*"$3"|"$4 "*"$3//deleted") seen=mounted ;;
+        "$4 "*) [ $seen = gone ] || seen=hidden ;;
+        esac
+    done 2>/dev/null <"/proc/$1/mountinfo"
+    [ $seen != gone ] || [ "$1" = self ] || [ ! -e "/proc/$1/root/dev$3" ] || seen=left
+}
+
+while_mounted() {
+    # A command for as long as a file of ours is the uppermost there: while_mounted PID START FILE PLACE COMMAND...
+    mounted_over "$1" "$2" "$3" "$4"
+    shift 4
+    [ "$seen" != mounted ] || answer_of "$@"
+}
+
+resolved() {
+    # What a name means, as long as something of ours is there: resolved LOAD GETENT... -- VERB..., where LOAD and GETENT may be missing.
+    load=$1 asked=
+    shift
+    while [ "$1" != -- ]; do asked="$asked $1" && shift; done
+    shift
+    "$@" || return 1
+    if [ "$seen" = gone ]; then
+        [ -z "$load" ] || load_state "$load"
+        [ "$seen" != ended ] || seen=gone
+    elif [ -n "$asked" ]; then
+        place=$seen
+        seen=$($limit $asked 2>&1 </dev/null 9<&-) || seen="no answer"
+        seen="$seen; $place"
+    fi
+}
+
 nft_table() {
     # A table that the kernel empties when its time is over: nft_table NAME NFT..., which may be inside a container.
     table=$1
@@ -233,6 +270,9 @@ said = os.read(ours, 4096)
 sys.exit(said.decode() or 0)
 """
 
+# Programs of ours, by the word that stands for them in a vector: first, or after "--". Only for injecting, so they may need Python.
+PROGRAMS = {}
+
 ASK = 'seen= limit=; "$@"; code=$?; printf %s "$seen"; exit $code'
 
 VERB_NAMES = ("start_load",) + tuple(line.split("()")[0] for line in VERBS.splitlines() if line.endswith("() {"))
@@ -240,9 +280,12 @@ VERB_NAMES = ("start_load",) + tuple(line.split("()")[0] for line in VERBS.split
 
 def argv_to_run(argv):
     """The vector that does argv outside the way back: a verb needs the shell that knows it; its arguments stay arguments."""
-    words = [str(word) for word in argv]
-    if argv[0] == "start_load":
+    words = []
+    for word in map(str, argv):
+        ours = word in PROGRAMS and (not words or words[-1] == "--")
+        words += [sys.executable, "-I", "-S", "-c", PROGRAMS[word]] if ours else [word]
+    if words[0] == "start_load":
         return [sys.executable, "-I", "-S", "-c", START_LOAD, *words[1:]]
-    if argv[0] in VERB_NAMES:
+    if words[0] in VERB_NAMES:
         return ["/bin/sh", "-c", VERBS + ASK, "gameday", *words]
     return words

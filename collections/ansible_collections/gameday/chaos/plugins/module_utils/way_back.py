@@ -181,7 +181,7 @@ def revert_text(steps):
     def line(argv):
         if argv[0] not in VERB_NAMES:
             return "    step " + call(argv)
-        return "    %s%s" % (call(argv), ' || echo "step failed: $seen" >&2' if argv[0] == "inside" else "")
+        return "    %s%s" % (call(argv), ' || echo "step failed: $seen" >&2' if argv[0] in ("inside", "while_mounted") else "")
 
     return "\n".join(map(line, steps)) or "    :"
 
