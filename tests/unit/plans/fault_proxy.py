@@ -5,8 +5,9 @@ import json
 from plans.row import Row, failing
 
 API = "http://127.0.0.1:8474"
-CURL = "curl --disable --silent --globoff --noproxy '*' --max-time 10 "
+CURL = "curl --disable --silent --globoff --noproxy '*' --max-time 5 "
 ASK = CURL + "--write-out ' %{{http_code}}' "
+LOCAL = "ask_local_server" + ASK[len("curl"):]
 DOING, UNDOING = CURL + "--fail-with-body --request ", CURL + "--show-error --request "
 TOXIC = "/proxies/db/toxics/latency_downstream"
 
@@ -40,37 +41,37 @@ ROWS = [
         claim="proxy/127.0.0.1:8474/db/latency_downstream",
         inject=[DOING + "POST " + body(WANTED) + API + "/proxies/db/toxics"],
         revert=[UNDOING + "DELETE " + API + TOXIC],
-        check=ASK + API + TOXIC, broken=[pattern('{"latency":500,"jitter":50}')], whole=["* 404"]),
+        check=LOCAL + API + TOXIC, broken=[pattern('{"latency":500,"jitter":50}')], whole=["* 404", "no server"]),
     Row("a toxic that was there is changed, and set back", "fault_proxy", LATENCY, server(toxic(latency=5, jitter=1, toxicity=0.5)),
         claim="proxy/127.0.0.1:8474/db/latency_downstream",
         inject=[DOING + "POST " + body('{"attributes":{"latency":500,"jitter":50},"toxicity":1}') + API + TOXIC],
         revert=[UNDOING + "POST " + body('{"attributes":{"latency":5,"jitter":1},"toxicity":0.5}') + API + TOXIC],
-        check=ASK + API + TOXIC, broken=[pattern('{"latency":500,"jitter":50}')],
-        whole=[pattern('{"latency":5,"jitter":1}', toxicity=0.5), "* 404"]),
+        check=LOCAL + API + TOXIC, broken=[pattern('{"latency":500,"jitter":50}')],
+        whole=[pattern('{"latency":5,"jitter":1}', toxicity=0.5), "* 404", "no server"]),
     Row("a toxic with a name of its own hits a share of the connections the other way", "fault_proxy",
         {"name": "db", "type": "timeout", "toxic": "mine/ä", "stream": "upstream", "toxicity": 0.25}, server(),
         claim="proxy/127.0.0.1:8474/db/mine/ä",
         inject=[DOING + "POST " + body('{"attributes":{"timeout":0},"name":"mine/\\u00e4","type":"timeout","stream":"upstream","toxicity":0.25}')
                 + API + "/proxies/db/toxics"],
         revert=[UNDOING + "DELETE " + API + "/proxies/db/toxics/mine%2F%C3%A4"],
-        check=ASK + API + "/proxies/db/toxics/mine%2F%C3%A4", broken=[pattern('{"timeout":0}', "timeout", "upstream", 0.25)], whole=["* 404"]),
+        check=LOCAL + API + "/proxies/db/toxics/mine%2F%C3%A4", broken=[pattern('{"timeout":0}', "timeout", "upstream", 0.25)], whole=["* 404", "no server"]),
     Row("a proxy is disabled", "fault_proxy", {"name": "db", "type": "down", "api": "http://localhost/"}, server(),
         claim="proxy/127.0.0.1:8474/db/down",
         inject=[DOING + "POST " + body('{"enabled":false}') + API + "/proxies/db"],
         revert=[UNDOING + "POST " + body('{"enabled":true}') + API + "/proxies/db"],
-        check=ASK + API + "/proxies/db", broken=['*"enabled":false,* 200'], whole=['*"enabled":true,* 200', "* 404"]),
+        check=LOCAL + API + "/proxies/db", broken=['*"enabled":false,* 200'], whole=['*"enabled":true,* 200', "* 404", "no server"]),
     Row("a proxy is made for the time of the fault", "fault_proxy", CREATE, server(name="other"),
         claim="proxy/127.0.0.1:8474/db/latency_downstream",
         inject=[DOING + "POST " + body('{"name":"db","listen":"127.0.0.1:15433","upstream":"db:5432","enabled":true}') + API + "/proxies",
                 DOING + "POST " + body(WANTED) + API + "/proxies/db/toxics"],
         revert=[UNDOING + "DELETE " + API + "/proxies/db"],
-        check=ASK + API + "/proxies/db", broken=[pattern('{"latency":500,"jitter":50}')], whole=["* 404"],
+        check=LOCAL + API + "/proxies/db", broken=[pattern('{"latency":500,"jitter":50}')], whole=["* 404", "no server"],
         holds=["proxy " + API + "/proxies/db"]),
     Row("a proxy that is there already is used, and stays", "fault_proxy", {**CREATE, "listen": "0.0.0.0:15433"}, server(),
         claim="proxy/127.0.0.1:8474/db/latency_downstream",
         inject=[DOING + "POST " + body(WANTED) + API + "/proxies/db/toxics"],
         revert=[UNDOING + "DELETE " + API + TOXIC],
-        check=ASK + API + TOXIC, broken=[pattern('{"latency":500,"jitter":50}')], whole=["* 404"]),
+        check=LOCAL + API + TOXIC, broken=[pattern('{"latency":500,"jitter":50}')], whole=["* 404", "no server"]),
     Row("a server on another machine, with two toxics of three numbers", "fault_proxy",
         {"api": "http://[fd00::1]:9000", "name": "db", "type": "slicer", "average_size": 100, "size_variation": 10, "delay": 5}, server(api="http://[fd00::1]:9000"),
         claim="proxy/[fd00::1]:9000/db/slicer_downstream",

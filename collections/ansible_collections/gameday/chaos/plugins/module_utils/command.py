@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ansible_collections.gameday.chaos.plugins.module_utils import verbs, way_back
 
 # Neither the user's settings nor proxies of the environment, which a way back has not; brackets in a URL are an address.
-CURL = ["curl", "--disable", "--silent", "--globoff", "--noproxy", "*", "--max-time", "10"]
+CURL = ["curl", "--disable", "--silent", "--globoff", "--noproxy", "*", "--max-time", "5"]
 
 
 @dataclass

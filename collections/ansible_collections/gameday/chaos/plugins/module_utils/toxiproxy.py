@@ -13,7 +13,7 @@ import re
 import urllib.parse
 
 from ansible_collections.gameday.chaos.plugins.module_utils.command import CURL
-from ansible_collections.gameday.chaos.plugins.module_utils.fault import Refused
+from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Refused
 
 MILLISECONDS, KILOBYTES, BYTES, MICROSECONDS = 4 * 3600 * 1000, 10 ** 9, 2 ** 31 - 1, 10 ** 9
 # type -> attribute -> the greatest value that makes sense; in the order in which the server tells them
@@ -64,6 +64,13 @@ def address(api, proxy, toxic=None):
 def get(url):
     """The answer and, behind it, its status: a question that only fails when nobody answers."""
     return [*CURL, "--write-out", " %{http_code}", url]
+
+
+def check(url, broken, whole):
+    """The question after a fault. A server on this host that is not there has forgotten everything; one elsewhere may only be out of reach."""
+    if re.match(r"https?://(127\.|\[::1\])", url):
+        return Check(["ask_local_server", *get(url)[1:]], broken=broken, whole=[*whole, "no server"])
+    return Check(get(url), broken=broken, whole=whole)
 
 
 def send(method, url, body=None, must=False):

@@ -75,6 +75,13 @@ listening_port() {
     done
 }
 
+ask_local_server() {
+    # What curl gets from a server on this host; "no server" where nothing listens, and so nothing keeps anything in its memory.
+    seen=$($limit curl "$@" 2>/dev/null </dev/null 9<&-) && return 0
+    [ $? = 7 ] || return 1
+    seen='no server'
+}
+
 inside() {
     # A command in the namespaces of a process, as long as it is that process: inside PID START NSENTER-OPTION... -- COMMAND...
     if ! look_at "$1" || [ "$start" != "$2" ]; then seen=gone; return 0; fi
