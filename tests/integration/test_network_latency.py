@@ -9,8 +9,8 @@ import requests
 
 ROOT = pathlib.Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks/network_latency.yml"
-QUICK = {"network_latency_watch": 3.2, "network_latency_samples_per_second": 20, "network_latency_duration": 60,
-         "network_latency_recovery": 20, "network_latency_read_path": "/api/sessions/1"}
+QUICK = {"network_latency_watch": 3.2, "network_latency_samples_per_second": 20, "network_latency_duration": 60, "network_latency_recovery": 20,
+         "network_latency_read_path": "/api/sessions/1"}
 
 
 @pytest.fixture
