@@ -116,6 +116,10 @@ def host_paths(found, path):
 
 def paths_of(found, path):
     mounts = [(one["Destination"].rstrip("/"), one["Source"]) for one in found.get("Mounts") or [] if one.get("Type") in ("bind", "volume")]
+    covering = mounted_at(found["State"]["Pid"], path)
+    if covering != "/" and covering not in [place for place, source in mounts]:
+        raise Refused("path: %s is in %s of the container, which is in its memory and not on a disk that this host sees; give a path in a volume of it"
+                      % (path, covering))
     for place, source in sorted(mounts, key=lambda pair: -len(pair[0])):
         if path == place or path.startswith(place + "/"):
             return [source + path[len(place):]]
@@ -124,6 +128,13 @@ def paths_of(found, path):
         raise Refused("path: %s is in the root of a container whose storage driver %s is not known here; give a path in a volume of it"
                       % (path, (found.get("GraphDriver") or {}).get("Name")))
     return [layers["MergedDir"] + path, layers["UpperDir"] + path]
+
+
+def mounted_at(pid, path):
+    """Where, as a process sees it, the file system begins that a path is on. What lies beneath it on this host is another, perhaps the host's own."""
+    with open("/proc/%d/mountinfo" % pid) as source:
+        places = [line.split()[4].replace("\\040", " ") for line in source]
+    return max((place for place in places if (path + "/").startswith(place.rstrip("/") + "/")), key=len, default="/")
 
 
 def inside(found, *namespaces):
