@@ -70,3 +70,16 @@ def test_some_hosts_break_while_others_observe(play, tmp_path):
     assert run.rc == 0 and journal["verdict"] == "passed", run
     assert run.task("Redis stops", "looks").status == "skipped" and run.task("The API does without it", "breaks").status == "skipped"
     assert set(journal["hosts"]) == {"breaks", "looks"}
+
+
+def test_a_load_in_the_background_is_measured_and_is_no_fault(play):
+    run = play("background_load")
+    journal = journal_of(run)
+    assert run.rc == 0 and journal["verdict"] == "passed" and len(journal["faults"]) == 1, run
+    assert run.result("End the load")["observation"]["requests"] > 40, run
+
+
+def test_a_load_that_suffers_makes_the_experiment_deviate(play):
+    run = play("background_load", load={"url": "http://127.0.0.1:9/", "rate": 5, "duration": 120, "maximum_error_rate": 0.5})
+    journal = journal_of(run)
+    assert run.rc == 2 and journal["verdict"] == "deviated" and "requests failed, more than maximum_error_rate" in journal["reason"], run

@@ -151,3 +151,15 @@ def test_one_host_that_is_not_steady_again_leaves_the_recovery_of_all_unknown():
 ])
 def test_the_jinja_test_steady_says_yes_only_to_what_is_met_or_was_not_asked(result, answer):
     assert steady(result) is answer
+
+
+@pytest.mark.parametrize(("load", "told"), [
+    ({}, None),
+    ({"skipped": True}, None),
+    ({"observation": {"met": True, "reasons": []}}, None),
+    ({"observation": {"met": False, "reasons": ["9 of 10 requests failed"]}}, ("deviated", "background load: 9 of 10 requests failed")),
+    ({"observation": {"met": None, "reasons": ["it was over"]}}, ("inconclusive", "background load: it was over")),
+    ({"failed": True, "msg": "no python"}, ("inconclusive", "the background load was not measured: no python")),
+])
+def test_what_a_load_in_the_background_says(load, told):
+    assert verdict.of_load(load) == told

@@ -37,12 +37,25 @@ def of_host(phases, unsteady, injected_anywhere, observed_anywhere):
         return "inconclusive", "no fault was injected on any host, so this says nothing: %s" % failed[1]
     if failed:
         return failed
+    load = of_load(phases.get("load"))
+    if load and load[0] == "deviated" and injected_anywhere:
+        return load
     if after is not None and after.get("met") is None:
         return "inconclusive", "whether it is steady again cannot be told: %s" % reasons(after)
     if after is None and own is not None:
         why = (phases.get("after") or {}).get("msg") or "it was skipped"
         return "inconclusive", "whether it is steady again was not measured: %s" % why
-    return of_faults(recovery["faults"], injected_anywhere, observed_anywhere)
+    return load or of_faults(recovery["faults"], injected_anywhere, observed_anywhere)
+
+
+def of_load(result):
+    """What those who used the system meanwhile say of it."""
+    if not result or result.get("skipped"):
+        return None
+    seen = result.get("observation")
+    if not seen:
+        return "inconclusive", "the background load was not measured: %s" % (result.get("msg") or "there was none")
+    return None if seen["met"] else ("deviated" if seen["met"] is False else "inconclusive", "background load: %s" % reasons(seen))
 
 
 def of_faults(faults, injected_anywhere, observed_anywhere):
