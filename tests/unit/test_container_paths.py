@@ -11,6 +11,11 @@ from ansible_collections.gameday.chaos.plugins.module_utils.fault import Refused
 LAYERS = {"Data": {"MergedDir": "/layers/merged", "UpperDir": "/layers/upper"}}
 
 
+@pytest.fixture(autouse=True)
+def no_container(monkeypatch):
+    monkeypatch.setattr(container, "require_local", lambda found: None)
+
+
 def found(*mounts):
     """A container whose first process is this test: its /proc and /dev/shm are mounts."""
     return {"State": {"Pid": os.getpid()}, "Mounts": list(mounts), "GraphDriver": LAYERS}
