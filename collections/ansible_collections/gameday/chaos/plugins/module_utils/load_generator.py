@@ -41,7 +41,7 @@ def main(url, rate, timeout, seconds, path):
                 status = 0
             os.write(file, b"%.3f %.6f %d\n" % (at, time.monotonic() - begin - at, status))
 
-    for _ in range(WORKERS):
+    for _worker in range(WORKERS):
         threading.Thread(target=work, daemon=True).start()
     number = 0
     while number / rate < seconds:

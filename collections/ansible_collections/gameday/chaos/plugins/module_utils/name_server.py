@@ -157,7 +157,7 @@ def ask(address, port, name):
         if code == NO_SUCH_NAME:
             return
         time.sleep(0.05)
-    sys.exit("%s port %s does not deny %s (%s)" % (address, port, name, "no answer" if code is None else "answer code %s" % code))
+    raise SystemExit("%s port %s does not deny %s (%s)" % (address, port, name, "no answer" if code is None else "answer code %s" % code))
 
 
 def keep(path):
@@ -176,7 +176,7 @@ def main(action, *words):
     elif action == "ask":
         ask(words[0], int(words[1]), words[2])
     elif told(words[0], 53, "localhost", 1) is not None:
-        sys.exit("the name server %s still answers" % words[0])
+        raise SystemExit("the name server %s still answers" % words[0])
 
 
 if __name__ == "__main__":

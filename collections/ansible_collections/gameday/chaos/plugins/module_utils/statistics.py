@@ -59,7 +59,7 @@ def mann_whitney(before, now):
         while end < total and ordered[end][0] == ordered[place][0]:
             end += 1
         alike = end - place
-        ranks += sum(1 for _, second in ordered[place:end] if second) * (place + end + 1) / 2
+        ranks += sum(1 for _value, second in ordered[place:end] if second) * (place + end + 1) / 2
         ties += alike ** 3 - alike
         place = end
     pairs = len(before) * len(now)

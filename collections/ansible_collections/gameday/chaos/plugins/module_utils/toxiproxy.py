@@ -86,7 +86,7 @@ def compact(value):
 def proxies_of(look, api):
     """All proxies by name, with their toxics; Refused when no Toxiproxy answers."""
     answer = look(get(api + "/proxies"))
-    body, _, status = answer.out.rpartition(" ")
+    body, _space, status = answer.out.rpartition(" ")
     try:
         found = json.loads(body)
         if status == "200" and isinstance(found, dict) and all("upstream" in proxy for proxy in found.values()):
@@ -112,7 +112,7 @@ def shown(toxic):
 def same_address(one, other):
     """Whether two addresses to listen at are one: the server rewrites any address, and port 0 is whichever it took."""
     def meant(given):
-        host, _, port = given.rpartition(":")
+        host, _colon, port = given.rpartition(":")
         return "" if host in ("", "0.0.0.0", "[::]") else {"localhost": "127.0.0.1"}.get(host, host), port
 
     (host, port), (known_host, known_port) = meant(one), meant(other)

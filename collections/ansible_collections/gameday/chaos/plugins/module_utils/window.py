@@ -183,8 +183,8 @@ def judge_against(baseline, window, slower, tolerance):
     if found["slower"] is None:
         return None, ["%s and %s samples were met: too few to compare with the baseline; %s are needed on each side" % (*found["samples"], found["needed"])], \
             found
-    words = "median %.3f s, %.3f s in the baseline (slower in %.0f %% of all pairs, p = %.2g)" % (
-        found["median"][1], found["median"][0], found["superiority"] * 100, found["p"])
+    words = "median {median[1]:.3f} s, {median[0]:.3f} s in the baseline (slower in {share:.0f} % of all pairs, p = {p:.2g})".format(
+        share=found["superiority"] * 100, **found)
     if slower and not found["slower"]:
         return None, ["not slower than the baseline, so what should make it slower has shown no effect: %s" % words], found
     if found["slower"] and not slower:
