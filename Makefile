@@ -53,7 +53,7 @@ lab-down: ## Stop and remove everything the lab started (its images stay)
 .PHONY: test
 test: lint sanity ## Everything: lint, sanity, then unit, integration, crash and molecule in one run of pytest
 	@tests/lab/packages || [ -z "$(CI)" ]
-	$(PYTEST) --numprocesses 2 --dist loadgroup --durations 15 tests/unit tests/integration tests/crash
+	$(PYTEST) --numprocesses 2 --dist loadgroup --durations 15 -m "not long" tests/unit tests/integration tests/crash
 
 .PHONY: lint
 lint: $(VENV)/.development ## ruff, yamllint, ansible-lint
@@ -78,9 +78,9 @@ crash: $(VENV)/.development ## Controller, module, timer and connection killed i
 	$(PYTEST) tests/crash
 
 .PHONY: soak
-soak: $(VENV)/.development ## Every fault with every crash; takes a while
+soak: $(VENV)/.development ## What takes longer: every pattern, topology and kernel, and every fault with every crash
 	@tests/lab/packages || [ -z "$(CI)" ]
-	GAMEDAY_CRASHES=all $(PYTEST) tests/crash
+	GAMEDAY_CRASHES=all $(PYTEST) --numprocesses 2 --dist loadgroup tests/integration tests/crash
 
 .PHONY: molecule
 molecule: $(VENV)/.development ## Every molecule scenario of every role

@@ -1,6 +1,6 @@
 """
-Every fault, whoever dies in the middle of it: after its duration the thing is whole, by looking at it. Each run tries one crash a fault,
-chosen by GAMEDAY_SEED, which is printed; GAMEDAY_CRASHES=all tries every one of them (make soak).
+Every fault, whoever dies in the middle of it: after its duration the thing is whole, by looking at it. Each run tries one crash on one
+thing for each fault, chosen by GAMEDAY_SEED, which is printed; GAMEDAY_CRASHES=all tries every crash on every thing (make soak).
 """
 
 from __future__ import annotations
@@ -26,9 +26,14 @@ CRASHES = ("the controller is killed", "the module is killed", "the way back is 
 
 
 def chosen():
-    """(thing, crash): for each thing one, the same for the same seed; or all."""
-    dice = random.Random(SEED)
-    pairs = [(pair, crash) for pair in CASES for crash in (CRASHES if os.environ.get("GAMEDAY_CRASHES") == "all" else [dice.choice(CRASHES)])]
+    """(thing, crash): for each fault one, the same for the same seed; or all."""
+    dice, faults = random.Random(SEED), {}
+    for pair in CASES:
+        faults.setdefault(pair[0].__module__, []).append(pair)
+    if os.environ.get("GAMEDAY_CRASHES") == "all":
+        pairs = [(pair, crash) for pair in CASES for crash in CRASHES]
+    else:
+        pairs = [(dice.choice(things), dice.choice(CRASHES)) for things in faults.values()]
     return [pytest.param(pair, crash, id=f"{name_of(pair)}: {crash}") for pair, crash in pairs]
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from things.fault_dns import NAME, REAL, WRONG, Names, containers_with_names, meaning
 
+pytestmark = pytest.mark.long
+
 
 def fault(**options):
     return {"name": "inject", "gameday.chaos.fault_dns": {"duration": 60, **options}}

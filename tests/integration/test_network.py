@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.gameday.chaos.plugins.module_utils import netem, way_back
 from ansible_collections.gameday.chaos.plugins.modules import fault_network
 
+pytestmark = pytest.mark.long
 PATIENT = {"ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s"}  # a kernel as a process may get no turn for many seconds
 DELAY = 1000  # milliseconds; half of it is more than a busy machine makes of none
 MODULE = "gameday.chaos.fault_network"

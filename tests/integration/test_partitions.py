@@ -11,6 +11,7 @@ import yaml
 
 from things.fault_partition import REACH
 
+pytestmark = pytest.mark.long
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "partitions.md"
 TOPOLOGIES = {play["name"]: [play] for text in re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL) for play in yaml.safe_load(text)}
 API, DATABASES = ("n1", "n2"), ("n3", "n4")

@@ -9,6 +9,8 @@ from datetime import datetime
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 ROOT = pathlib.Path(__file__).parents[2]
 PATTERNS = ROOT / "docs/patterns"
 
