@@ -40,7 +40,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-DATABASE_SECONDS = 2.0  # a whole database call: name look-up, connection and statement
+DATABASE_SECONDS = 3.0  # a whole database call: name look-up, connection and statement
 IMPATIENT_SECONDS = 0.3
 CACHE_SECONDS = 0.5
 FRAGILE = {"error", "reconnect", "cache", "leak", "timeout"}
