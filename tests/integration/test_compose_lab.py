@@ -44,6 +44,7 @@ def test_it_listens_on_loopback_only(compose_lab):
         assert asked[0] and all(" -> 127.0.0.1:" in line for line in asked if line), asked
 
 
+@pytest.mark.alone
 def test_every_experiment_passes_and_the_alert_fires(run_playbook, compose_lab):
     run = run_playbook(ROOT / "playbooks/all.yml", INVENTORY, {**QUICK, **compose_lab.variables}, background=True)
     run.wait_for("The API keeps answering honestly")
