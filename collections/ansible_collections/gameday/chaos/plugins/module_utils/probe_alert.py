@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from datetime import datetime, timezone
@@ -14,7 +15,7 @@ from ansible_collections.gameday.chaos.plugins.module_utils.probe import BadArgu
 
 SHOWN = 5
 PAUSE = 0.25  # seconds from one look to the next while waiting
-MOST_POINTS = 3600  # of the past of an alert; it is looked at every second, or less often if it is long
+MOST_POINTS = 1200  # of the past of an alert, which is looked at four times a second, or less often where it is long
 OPTIONS = {
     **http_request.CONNECTION_OPTIONS,
     "source": {"type": "str", "choices": ["alertmanager", "prometheus"], "default": "alertmanager"},
@@ -37,7 +38,7 @@ def validate(arguments):
     positive(arguments, "within")
     since = instant("since", arguments["since"])
     if since and since > clock.now():
-        raise BadArgument("since: %s is yet to come" % arguments["since"])
+        raise BadArgument("since: %s is yet to come on this host; check the clocks of controller and host" % arguments["since"])
     if arguments["suppressed"] and arguments["source"] == "prometheus":
         raise BadArgument("suppressed: only Alertmanager knows what is silenced or inhibited; Prometheus tells of alerts whether or not anybody hears of them")
 
@@ -121,29 +122,40 @@ def read_instant(text):
 def in_prometheus(arguments):
     end = time.time()
     since = clock.parse(arguments["since"]).timestamp() if arguments["since"] else end
-    step = max(1.0, (end - since) / MOST_POINTS)
+    step = max(PAUSE, math.ceil(1000 * (end - since) / MOST_POINTS) / 1000)
+    start = end - step * int((end - since) / step)  # so that the last look is at now
+    alerts = "ALERTS{%s}" % ", ".join(matchers(arguments))
     data, dummy = prometheus.api(arguments, "/api/v1/query_range", {
-        "query": "timestamp(ALERTS{%s})" % ", ".join(matchers(arguments)), "start": "%.3f" % since, "end": "%.3f" % end, "step": "%.3f" % step})
-    alerts, pending = [], []
-    for one in data.get("result") or []:
-        name = prometheus.name_of(one["metric"])
-        if one["metric"].get("alertstate") == "firing":
-            alerts.append(past_of(arguments, name, float(one["values"][0][1]), since, end - float(one["values"][-1][0]) <= 1.5 * step))
-        else:
-            pending.append("%s does not fire yet" % name)
-    if not alerts:
+        "query": "timestamp(%s)" % alerts, "start": "%.3f" % start, "end": "%.3f" % (end + 0.001), "step": "%.3f" % step})
+    series = data.get("result") or []
+    firing = [one for one in series if one["metric"].get("alertstate") == "firing"]
+    if not firing:
         require_rule(arguments)
-    seen = summed_up(alerts)
+    already = firing_at(arguments, alerts, since) if firing and arguments["since"] else None
+    seen = summed_up([past_of(arguments, one, already, end - float(one["values"][-1][0]) <= 1.5 * step) for one in firing])
+    pending = ["%s does not fire yet" % name_of(one) for one in series if one not in firing]
     return dict(seen, others=seen["others"] + pending[:SHOWN])
 
 
-def past_of(arguments, name, evaluated, since, still):
-    """C(evaluated): when it was first seen firing since then. Of one that fired already it is not known when it began."""
-    if evaluated > since:
-        return Alert(datetime.fromtimestamp(evaluated, timezone.utc), {"name": name, "still": still})
-    early = arguments["state"] == "firing" and arguments["since"] is not None
-    return Alert(None, {"name": name, "still": still}, "%s fired already at since (%s), and so would have fired anyway" % (name, arguments["since"])
-                 if early else None, early)
+def name_of(one):
+    return prometheus.name_of({name: value for name, value in one["metric"].items() if name not in ("__name__", "alertstate")})
+
+
+def firing_at(arguments, alerts, instant_then):
+    data, dummy = prometheus.api(arguments, "/api/v1/query", {"query": alerts, "time": "%.3f" % instant_then})
+    return {name_of(one) for one in data.get("result") or [] if one["metric"].get("alertstate") == "firing"}
+
+
+def past_of(arguments, one, already, still):
+    """Of an alert that fired already at since, or of which nobody asked since when, it is not known when it began."""
+    told = {"name": name_of(one), "still": still}
+    if already is None:
+        return Alert(None, told)
+    if told["name"] not in already:
+        return Alert(datetime.fromtimestamp(float(one["values"][0][1]), timezone.utc), told)
+    if arguments["state"] == "absent":
+        return Alert(None, told)
+    return Alert(None, told, "%s fired already at since (%s), and so would have fired anyway" % (told["name"], arguments["since"]), True)
 
 
 def require_rule(arguments):
