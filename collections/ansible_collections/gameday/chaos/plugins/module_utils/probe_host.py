@@ -146,8 +146,8 @@ def judge(arguments, seen):
             raise NoData("%s: %s has no fixed number of them, so there is no share; give a number" % (option, arguments["path"]))
         compared = 100.0 * value / whole if percent else value
         if compared < bound if option.startswith("minimum") else compared > bound:
-            reasons.append("%s: %s, at %s %s expected" % (called(limit, seen), shown(limit, value, compared if percent else None),
-                                                         "least" if option.startswith("minimum") else "most", arguments[option]))
+            bound = "%s %s" % ("least" if option.startswith("minimum") else "most", arguments[option])
+            reasons.append("%s: %s, at %s expected" % (called(limit, seen), shown(limit, value, compared if percent else None), bound))
     return reasons
 
 
