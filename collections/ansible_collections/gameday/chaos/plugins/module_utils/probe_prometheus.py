@@ -97,8 +97,8 @@ def of_errors(arguments):
         rates.append(known(single(arguments, queries[-1], "bad, total"), queries[-1], seconds))
     seen = {"query": queries[0], "error_rate": rates[0], "value": rates[0]}
     if arguments["objective"] is not None:
-        burning = [rate / (1 - arguments["objective"]) for rate in rates]
-        seen.update(burn_rates=[round(rate, 6) for rate in burning], value=min(burning))
+        burning = [round(rate / (1 - arguments["objective"]), 6) for rate in rates]
+        seen.update(burn_rates=burning, value=min(burning))
     return seen
 
 
@@ -127,7 +127,7 @@ def values_of(arguments, query):
         raise NoData("query: gives %s, not a number for each series; %s" % (
             "a text" if kind == "string" else "a range of values",
             "compare numbers" if kind == "string" else "leave out the brackets and use range and reduce, or a function such as avg_over_time"))
-    return [(prometheus.name_of(one["metric"]), float(one["value"][1])) for one in result], warnings
+    return [(prometheus.name_of(one["metric"]) or query, float(one["value"][1])) for one in result], warnings
 
 
 def of_query(arguments):
@@ -152,7 +152,7 @@ def of_query(arguments):
 def stale_ones(arguments, query):
     """Series whose newest value is old: whoever delivers them has stopped, and Prometheus goes on telling the last one for minutes."""
     ages = values_of(arguments, "time() - timestamp(%s)" % query)[0]
-    return ["%s was last measured %.1f s ago, more than maximum_age %g" % (name or query, age, arguments["maximum_age"])
+    return ["%s was last measured %.1f s ago, more than maximum_age %g" % (name, age, arguments["maximum_age"])
             for name, age in ages if age > arguments["maximum_age"]]
 
 
@@ -164,10 +164,10 @@ def values_over(arguments, query):
         "query": query, "start": "%.3f" % (end - arguments["range"]), "end": "%.3f" % end, "step": "%.3f" % step})
     found, stale = [], []
     for one in data.get("result") or []:
-        name, points = prometheus.name_of(one["metric"]), [(float(at), float(value)) for at, value in one["values"]]
+        name, points = prometheus.name_of(one["metric"]) or query, [(float(at), float(value)) for at, value in one["values"]]
         numbers = [value for dummy, value in points if not math.isnan(value)]
         if end - points[-1][0] > 1.5 * step:
-            stale.append("%s ended %.1f s ago" % (name or query, end - points[-1][0]))
+            stale.append("%s ended %.1f s ago" % (name, end - points[-1][0]))
             if (arguments["reduce"] or "last") == "last":
                 continue
         found.append((name, REDUCERS[arguments["reduce"] or "last"](numbers) if numbers else math.nan))
@@ -185,7 +185,7 @@ def judge(arguments, seen):
         seen["value"] = number(value)
         return reasons_of(arguments, words_for(arguments, seen), value)
     values, gaps = seen.pop("values"), seen.pop("gaps")
-    judged = [(value, reasons_of(arguments, name or seen["query"], value)) for name, value in values]
+    judged = [(value, reasons_of(arguments, name, value)) for name, value in values]
     good, bad = [row for row in judged if not row[1]], [row for row in judged if row[1]]
     any_will_do = arguments["series"] == "any"
     decisive = good if any_will_do else bad

@@ -54,9 +54,9 @@ def api(arguments, path, parameters):
 
 
 def name_of(labels):
-    """A series as Prometheus writes it."""
+    """A series as Prometheus writes it; nothing for one without labels, such as a sum."""
     others = ", ".join("%s=%s" % (name, json.dumps(value, ensure_ascii=False)) for name, value in sorted(labels.items()) if name != "__name__")
-    return "%s%s" % (labels.get("__name__", ""), "{%s}" % others if others or "__name__" not in labels else "")
+    return "%s%s" % (labels.get("__name__", ""), "{%s}" % others if others else "")
 
 
 def selector(option, text):
