@@ -99,3 +99,10 @@ def test_an_option_that_holds_a_secret_is_never_logged():
     for name, kind in KINDS.items():
         for option, spec in kind.OPTIONS.items():
             assert ("password" not in option and "token" not in option) or spec.get("no_log"), (name, option)
+
+
+def test_every_fault_and_probe_is_run_on_a_host_in_the_way_of_an_experiment():
+    """Else a host that is lost would be unreachable for Ansible, and neither rescue nor always would be run."""
+    routed = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())["plugin_routing"]["modules"]
+    wanted = {*modules("fault_"), *modules("probe_"), "steady_state", "recover", "ledger_info", "background_load"}
+    assert {name for name, route in routed.items() if route["action_plugin"] == "gameday.chaos.on_host"} >= wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from ansible_collections.gameday.chaos.plugins.plugin_utils.safety import Unsafe, check_hosts, check_window
+from ansible_collections.gameday.chaos.plugins.plugin_utils.safety import Unsafe, check_barrier, check_hosts, check_strategy, check_window, is_free
 
 
 @pytest.mark.parametrize(("limit", "hosts", "inventory", "allowed"), [
@@ -91,3 +91,26 @@ def test_a_window_that_cannot_be_read_is_refused_at_any_hour(window, words):
     for now in ("2030-01-02T08:00:00+00:00", "2030-01-05T23:00:00+00:00"):
         with pytest.raises(Unsafe, match="experiment_windows: .*" + words):
             check_window([{}, window], at(now))
+
+
+@pytest.mark.parametrize(("strategy", "free"), [
+    ("linear", False), ("free", True), ("ansible.builtin.free", True), ("host_pinned", True), ("ansible.builtin.host_pinned", True), ("debug", False)])
+def test_the_strategies_in_which_hosts_do_not_wait_for_each_other(strategy, free):
+    assert is_free(strategy) is free
+    check_strategy(strategy, [{"name": "own"}], 0)
+    if free:
+        for steady_state, barrier, words in (([], 0, "experiment_steady_state"), ([{"name": "own"}], 2.0, "experiment_barrier")):
+            with pytest.raises(Unsafe, match="strategy %s: .*%s.*linear" % (strategy, words)):
+                check_strategy(strategy, steady_state, barrier)
+    else:
+        check_strategy(strategy, [], 2.0)
+
+
+@pytest.mark.parametrize(("barrier", "hosts", "forks", "words"), [
+    (0, 100, 5, None), (3, 5, 5, None), (3, 6, 5, "--forks 6"), (-1, 1, 5, "is not between"), (301, 1, 5, "is not between")])
+def test_hosts_are_hit_together_only_where_ansible_can_reach_them_at_once(barrier, hosts, forks, words):
+    if words is None:
+        check_barrier(barrier, hosts, forks)
+    else:
+        with pytest.raises(Unsafe, match="experiment_barrier: .*%s" % words):
+            check_barrier(barrier, hosts, forks)

@@ -185,3 +185,28 @@ def test_the_jinja_test_steady_says_yes_only_to_what_is_met_or_was_not_asked(res
 ])
 def test_what_a_load_in_the_background_says(load, told):
     assert verdict.of_load(load) == told
+
+
+LOST = {"failed": True, "lost": True, "msg": "unreachable: no route to host"}
+
+
+@pytest.mark.parametrize(("failure", "recover", "after", "expected", "words"), [
+    (failed("Break", lost=True, msg="unreachable: no route"), LOST, None, "not_restored", "it was lost, and not reached again; unreachable: no route to host"),
+    (failed("Break", lost=True, msg="unreachable: no route"), RESTORED, None, "errored", "Break: unreachable: no route; it was reached again, and is proved"),
+    (failed("Break", lost=True, msg="unreachable: no route"), BROKEN, None, "not_restored", "container/db: is exited"),
+    (None, LOST, None, "not_restored", "it was lost"),
+    (None, RESTORED, LOST, "inconclusive", "whether it is steady again was not measured: unreachable"),
+    ({"task": "the method", "result": {}, "elsewhere": True}, RESTORED, STEADY, "inconclusive", "any_errors_fatal"),
+], ids=["never reached again", "reached and whole", "reached and broken", "lost while it was put back", "lost afterwards", "failed elsewhere"])
+def test_a_host_that_was_lost_is_never_passed(failure, recover, after, expected, words):
+    found, why = verdict.of_host(phases(STEADY, failure, recover, after), "", True, True)
+    assert found == expected and words in why
+
+
+def test_the_skew_is_that_of_the_first_fault_of_each_host():
+    def one(*begins):
+        return phases(STEADY, None, recovered(*({**FAULT, "begin": begin} for begin in begins)))
+
+    first, later = "2030-01-31T12:00:10.000000+00:00", "2030-01-31T12:00:10.250000+00:00"
+    assert verdict.skew([one(first), one("2030-01-31T12:00:19+00:00", later), one(), phases(STEADY, None, LOST)]) == 0.25
+    assert verdict.skew([one(first), one()]) is None and verdict.skew([]) is None

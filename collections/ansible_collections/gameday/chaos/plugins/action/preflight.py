@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 
+from ansible import context
 from ansible.errors import AnsibleError
 from ansible.parsing.mod_args import ModuleArgsParser
 from ansible.plugins.action import ActionBase
@@ -30,6 +31,7 @@ class ActionModule(ActionBase):
             "steady_state": {"type": "list", "elements": "dict", "default": []},
             "recovery": {"type": "float", "default": 60},
             "maximum_hosts": {"type": "str", "default": ""},
+            "barrier": {"type": "float", "default": 0},
             "windows": {"type": "list", "elements": "dict", "default": []},
             "held_by": {"type": "list", "elements": "dict", "default": []},
             "unreadable": {"type": "list", "elements": "str", "default": []},
@@ -38,7 +40,7 @@ class ActionModule(ActionBase):
         hosts = list(task_vars["ansible_play_hosts_all"])
         held = [fault for fault in arguments["held_by"] if fault.get("run") != arguments["run"]]
         problem = (
-            self.method_problem(arguments["method"])
+            self.method_problem(arguments["method"], task_vars)
             or self.safety_problem(arguments, hosts, task_vars)
             or (held and self.held_problem(held[0]))
             or (arguments["unreadable"] and "%s on this host has no readable record, so something may be broken there: run sh %s/revert there first"
@@ -59,52 +61,76 @@ class ActionModule(ActionBase):
         return ("the fault %s of run %s is still in place on this host until %s at the latest: one experiment at a time. "
                 "End it with the module recover (claim: %s), or wait" % (fault["claim"], fault["run"], fault["ends"], fault["claim"]))
 
-    @staticmethod
-    def safety_problem(arguments, hosts, task_vars):
+    def safety_problem(self, arguments, hosts, task_vars):
         try:
             safety.check_hosts({"play": len(hosts), "inventory": len(task_vars["groups"]["all"])}, arguments["maximum_hosts"])
             safety.check_window(arguments["windows"])
+            safety.check_strategy(self._task.play.strategy, arguments["steady_state"], arguments["barrier"])
+            safety.check_barrier(arguments["barrier"], len(task_vars["ansible_play_batch"]), context.CLIARGS.get("forks") or 1)
         except safety.Unsafe as error:
             return str(error)
         return None
 
-    def method_problem(self, path):
+    def method_problem(self, path, task_vars):
         """A task whose module cannot be found ends the play without any always; so every one is looked for before the first is run."""
         if not os.path.isfile(path):
             return ("experiment_method: there is no file %s. Give an absolute path, or leave it out for tasks/method.yml of the including role "
                     "(role_path is of no use here: it means the role gameday.chaos.experiment)" % path)
         try:
-            tasks = self._loader.load_from_file(path) or []
+            tasks = self._loader.load_from_file(path, trusted_as_template=True) or []
         except AnsibleError as error:
             return "experiment_method: %s cannot be read: %s" % (path, error.message)
         if not isinstance(tasks, list):
             return "experiment_method: %s is not a list of tasks" % path
-        return self.tasks_problem(tasks, path)
+        return self.tasks_problem(tasks, path, task_vars)
 
-    def tasks_problem(self, tasks, path):
+    def tasks_problem(self, tasks, path, task_vars, above=None):
         for task in tasks:
             if not isinstance(task, dict):
                 return "%s: %r is no task" % (path, task)
+            task = dict({"delegate_to": above} if above else {}, **task)
             for name in BLOCKS:
-                problem = self.tasks_problem(task.get(name) or [], path)
+                problem = self.tasks_problem(task.get(name) or [], path, task_vars, task.get("delegate_to"))
                 if problem:
                     return problem
-            problem = None if "block" in task else self.task_problem(task, path)
+            problem = None if "block" in task else self.task_problem(task, path, task_vars)
             if problem:
                 return problem
         return None
 
-    def task_problem(self, task, path):
+    def task_problem(self, task, path, task_vars):
         include = next((task[name] for name in INCLUDES if name in task), None)
         if include is not None:
             name = include.get("file") if isinstance(include, dict) else include
             name = os.path.join(os.path.dirname(path), str(name))
-            return None if "{{" in name else self.method_problem(name)
+            return None if "{{" in name else self.method_problem(name, task_vars)
         meta = task.get("meta") or task.get("ansible.builtin.meta") or ""
         if str(meta).startswith("end_"):
             return "%s: %r ends the play without putting anything back; use when instead" % (path, "meta: %s" % meta)
         try:
-            ModuleArgsParser(task_ds=dict(task)).parse()
+            action = ModuleArgsParser(task_ds=dict(task)).parse()[0]
         except AnsibleError as error:
             return "%s: task %r: %s" % (path, task.get("name", "without a name"), error.message)
-        return None
+        outside = self.broken_outside(action, task, task_vars)
+        return outside and "%s: task %r: delegate_to: %s" % (path, task.get("name", "without a name"), outside)
+
+    def broken_outside(self, action, task, task_vars):
+        """A fault on a host that is not in the play would be put back by its own timer alone, and nobody would judge that host."""
+        if not action.rpartition(".")[2].startswith(("fault_", "background_load")) or not task.get("delegate_to"):
+            return None
+        try:
+            hosts = [str(host) for host in self.delegates(task, task_vars)]
+        except AnsibleError as error:
+            return "on which host that breaks something cannot be told before the method (%s); take hosts of the play, and when" % error.message
+        strangers = [host for host in hosts if host not in task_vars["ansible_play_batch"]]
+        return ("%s is none of the hosts that take part here, so nobody would put it back and judge it; take it into the play (hosts, --limit, serial)"
+                % strangers[0]) if strangers else None
+
+    def delegates(self, task, task_vars):
+        """What delegate_to amounts to, for every item of a loop."""
+        templar, loop = self._templar, task.get("loop", task.get("with_items"))
+        if loop is None:
+            return [templar.template(task["delegate_to"])]
+        name = (task.get("loop_control") or {}).get("loop_var", "item")
+        items = templar.template(loop)
+        return [templar.copy_with_new_env(available_variables={**task_vars, name: item}).template(task["delegate_to"]) for item in items]

@@ -10,8 +10,8 @@ short_description: May this experiment run, here and now?
 version_added: 0.1.0
 description:
   - The first task of an experiment. Runs on the controller, once for each host, and changes nothing.
-  - Makes sure that every module of the method can be found, that the method does not end the play behind its own back, that the time and the number
-    of hosts are allowed, and that no fault of another run is in place on the host.
+  - Makes sure that every module of the method can be found, that the method does not end the play behind its own back and breaks only hosts of the
+    play, that the time, the number of hosts and the strategy of the play are such that it can work, and that no fault of another run is in place on the host.
   - Used by the role P(gameday.chaos.experiment#role); the journal takes what the experiment is from here.
 author: Gameday (@gameday)
 extends_documentation_fragment: gameday.chaos.attributes.looks
@@ -59,6 +59,10 @@ options:
     type: list
     elements: dict
     default: []
+  barrier:
+    description: Seconds that the hosts may need to come to a fault of the method which hits them together.
+    type: float
+    default: 0
   held_by:
     description: The faults in place on the host, from M(gameday.chaos.ledger_info).
     type: list

@@ -8,8 +8,10 @@ import os
 import platform
 import re
 
+from ansible_collections.gameday.chaos.plugins.plugin_utils.clocks import corrected, offset_of
 from ansible_collections.gameday.chaos.plugins.plugin_utils.observer import iso_now
 
+TIMED = ("fault", "observation", "steady_state", "recovery")  # shapes with instants by the clock of the host
 MANUAL = "manual"  # the run of a fault module that was not told one
 
 
@@ -46,19 +48,28 @@ class Experiment:
         self.put_back_at = None
         self.judged = set()
         self.lost = set()
+        self.clocks = {}
         self.closed = False
 
     def add(self, event):
         if event["what"] == "result":
+            self.correct(event)
             self.note(event)
         self.events.append(event)
+
+    def correct(self, event):
+        """From the clock of the host to that of the controller, where they are known to differ: all times of a journal are comparable."""
+        if event["shape"] == "clock":
+            self.clocks[place(event)] = offset_of(event["data"])
+        elif event["shape"] in TIMED:
+            event["data"] = corrected(event["data"], self.clocks.get(place(event), 0.0))
 
     def note(self, event):
         """Keep in mind what is in place, and so what a look at the steady state is a look at."""
         shape, data, host = event["shape"], event["data"], place(event)
         event["stage"] = self.stage(event)
         if event["status"] == "unreachable" and not event["ignored"]:
-            self.lost.add(event["host"])
+            self.lost.add(place(event))
         if shape == "fault":
             self.take(host, data)
         elif recovery_in(event):
@@ -140,7 +151,7 @@ class Chronicle:
     def on_result(self, event):
         changed = []
         experiment = self.belongs_to(event)
-        if experiment is None and event["shape"]:
+        if experiment is None and event["shape"] not in (None, "clock"):
             experiment = self.begin(event)
         if experiment is None:
             return changed

@@ -45,7 +45,11 @@ class Ending:
         for one in self.findings:
             self.found_on.setdefault(one["host"], []).append(one)
         self.told = {event["host"]: event["data"] for event in record.shape("verdict")}
-        self.finished = bool(self.told) or (record.last["what"] == "end" and record.last["how"] == "finished")
+        self.told_of = {}
+        for told in self.told.values():
+            self.told_of.update(told.get("hosts") or {})
+        judged_all = bool(self.told) and set(record.of_host) <= {*self.told, *self.told_of}  # with serial a batch is judged before the next begins
+        self.finished = judged_all or (record.last["what"] == "end" and record.last["how"] == "finished")
         self.under_way = [] if self.finished else [event for event in record.under_way if event["section"] in ("method", "recover")]
         self.verdict, self.reason = self.judge(None)
         self.hosts = {host: self.of_host(host) for host in record.hosts}
@@ -60,13 +64,21 @@ class Ending:
         found = self.found(host)
         verdict = worst((one["verdict"] for one in found), "passed")
         reason = judging.one_line(found, host is None and len(self.record.hosts) > 1)
-        if self.told and verdict != "not_restored":
-            return self.told_verdict(host) or (verdict, reason)
+        if verdict != "not_restored" and (self.told if self.finished else host in self.told):
+            known = self.told_verdict(host)
+            if known:
+                return known
         if not self.finished:
             return worst([verdict, "errored"]), f"{NOT_FINISHED}{self.unknown(host) if verdict == 'passed' else f'; {reason}'}"
         if not self.told and verdict == "passed" and self.record.begin["by_role"] and not self.record.begin["check"]:
             return "errored", "the experiment ended before its verdict"
+        if verdict == "passed" and self.took_no_part(host):
+            return "inconclusive", "it took no part: the play ended before its turn"
         return verdict, reason
+
+    def took_no_part(self, host):
+        """With serial, a batch whose hosts all fail is the last."""
+        return host is not None and self.record.begin["by_role"] and not self.record.begin["check"] and host not in self.record.of_host
 
     def unknown(self, host):
         """A fault whose result never came may be in place."""
@@ -84,15 +96,14 @@ class Ending:
             where = f"{name}: " if len(self.record.hosts) > 1 and verdict != "passed" else ""
             return verdict, where + (told.get("reason") or verdict)
         own = self.told.get(host) or {}
-        every = next(iter(self.told.values())).get("hosts") or {}
-        verdict = own.get("host") or every.get(host)
-        return (verdict, own.get("reason")) if verdict else None
+        verdict = own.get("host") or self.told_of.get(host)
+        return (verdict, own.get("reason") or judging.one_line(self.found(host), False)) if verdict else None
 
     def of_host(self, host):
         verdict, reason = self.judge(host)
         return {
             "verdict": verdict, "reason": None if verdict == "passed" else reason, "restored": self.is_restored(host),
-            "unreachable": any(event["status"] == "unreachable" for event in self.record.of_host.get(host, ())),
+            "unreachable": host in self.record.lost, "clock": self.record.clocks.get(host),
             "timings": judging.timings_of(self.record, self.table, host),
         }
 

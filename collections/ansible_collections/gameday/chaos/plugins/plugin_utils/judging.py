@@ -46,6 +46,8 @@ class Record:
                 self.shapes.setdefault(event["shape"], []).append(event)
                 self.of_host.setdefault(event["host"], []).append(event)
         self.under_way = list(started.values())
+        self.lost = {lost_place(event) for event in self.results if event["status"] == "unreachable"}
+        self.clocks = {place(event): event["data"] for event in self.shapes.get("clock", ())}
         self.hosts = list(dict.fromkeys(self.begin["hosts"] + list(self.of_host)))
 
     def shape(self, name, host=None):
@@ -104,7 +106,7 @@ class FaultTable:
         return [fault for fault in self.faults if still_there(fault)]
 
 
-TIMINGS = ("impact", "detection", "recovery", "outage")
+TIMINGS = ("impact", "detection", "recovery", "outage", "skew")
 RECOVERY = "putting it back"
 NOT_STEADY = "not steady before anything was broken"
 
@@ -125,13 +127,13 @@ def state_reasons(state):
 def findings(record, table):
     """All that speaks against 'passed', as a list of {verdict, host, what, reasons, at}."""
     found, check = [], record.begin["check"]
-    last_state, last_recovery = {}, {}
+    last_state, last_recovery, lost = {}, {}, {}
     for event in record.results:
-        shape, data, host = event["shape"], event["data"], event["host"]
+        shape, data, host = event["shape"], event["data"], lost_place(event)
         if event["ignored"] or event["status"] == "skipped":
             continue
         if event["status"] == "unreachable":
-            found.append(finding("errored", host, event["task"], [f"unreachable: {first_line(event['msg'])}"], event))
+            lost.setdefault(host, []).append(event)
         elif shape == "steady_state":
             last_state[host, state_subject(data), data.get("use"), event["stage"]] = event
         elif shape == "recovery":
@@ -153,6 +155,7 @@ def findings(record, table):
         if not event["data"]["restored"] and not check:
             residue = event["data"].get("residue") or [first_line(event["msg"])]
             found.append(finding("not_restored", host, RECOVERY, residue, event))
+    found += [of_lost(host, events, last_recovery.get(host), table, check) for host, events in lost.items()]
     told = {one["host"] for one in found if one["verdict"] == "not_restored"}
     for fault in table.in_place:
         if fault["host"] not in told and not check:
@@ -160,6 +163,29 @@ def findings(record, table):
             found.append({"verdict": "not_restored", "host": fault["host"], "what": fault["claim"], "reasons": [words],
                           "at": fault["begin"] or fault["armed"]})
     return found
+
+
+def lost_place(event):
+    """Who could not be reached: the role has a host that is still there try those that are not."""
+    return place(event) if event["by_role"] and event["section"] == "recover" else event["host"]
+
+
+def of_lost(host, events, recovered, table, check):
+    """A host that was lost after something may have been broken there is not restored until that was proved later."""
+    last = [event for event in events if may_leave_something(event)][-1:]
+    proved = recovered is not None and recovered["data"]["restored"] and (not last or recovered["at"] >= last[0]["at"])
+    words = [f"unreachable: {first_line(events[0]['msg']).removeprefix('unreachable: ')}"]
+    if not last or check:
+        return finding("errored", host, events[0]["task"], words, events[0])
+    if proved:
+        return finding("errored", host, events[0]["task"], [*words, "it was reached again, and is proved to be whole"], events[0])
+    words.append("it was not reached again, so nobody knows whether it is whole")
+    words += [f"{fault['claim']}: its own timer ends it by {whole_second(fault['ends'])}" for fault in table.in_place if fault["host"] == host]
+    return finding("not_restored", host, events[0]["task"], words, events[0])
+
+
+def may_leave_something(event):
+    return event["section"] in ("method", "evidence", "recover") if event["by_role"] else event["module"].rpartition(".")[2].startswith("fault_")
 
 
 def judged(event, subject, reasons):
@@ -222,7 +248,7 @@ def timings_of(record, table, host):
     alerts = [moment for event in record.results if event["section"] == "method" and event["shape"] in ("observation", "steady_state")
               and host in (None, event["host"]) for moment in fired_at({event["shape"]: event["data"]})]
     return {"impact": positive(begin, bad), "detection": positive(begin, first_from(begin, alerts)), "recovery": positive(end, steady),
-            "outage": positive(begin, steady)}
+            "outage": positive(begin, steady), "skew": None}
 
 
 def last(moments):

@@ -206,7 +206,7 @@ def hand(fault):
 
 
 def timing_words(timings):
-    shown = (("outage", "outage"), ("first sign after", "impact"), ("detected after", "detection"), ("recovery", "recovery"))
+    shown = (("hit within", "skew"), ("outage", "outage"), ("first sign after", "impact"), ("detected after", "detection"), ("recovery", "recovery"))
     return " · ".join(f"{words} {duration(timings[name])}" for words, name in shown if timings.get(name) is not None)
 
 

@@ -16,14 +16,15 @@ import datetime
 import os
 
 from ansible_collections.gameday.chaos.plugins.plugin_utils.masking import clean
+from ansible_collections.gameday.chaos.plugins.plugin_utils.safety import is_free
 
 # A result is ours when it has one of these keys with a dict that has this key in it.
-SHAPES = {"fault": "claim", "observation": "met", "steady_state": "met", "recovery": "restored", "experiment": "run", "verdict": "verdict"}
+SHAPES = {"fault": "claim", "observation": "met", "steady_state": "met", "recovery": "restored", "experiment": "run", "verdict": "verdict",
+          "clock": "offset"}
 PHASES = ("preflight", "before", "method", "evidence", "recover", "after", "verdict")
 ECHOES = {"debug", "set_fact", "assert", "include_vars", "meta"}
 BOOKKEEPING = {"setup", "gather_facts", "add_host", "group_by"}
 INCLUDES = {"include_tasks", "include_role", "import_tasks", "import_role", "include"}
-FREE = {"free", "host_pinned"}
 NOT_OUTPUT = {"invocation", "diff", "warnings", "deprecations", "exception", "ansible_facts", "results", "stdout_lines", "stderr_lines",
               "changed", "failed", "unreachable", "skipped", "ansible_loop_var", "attempts"}
 LONGEST_TEXT = 8000
@@ -101,7 +102,7 @@ class Observer:
 
     def play(self, play):
         self.play_name = clean(play.get_name().strip())
-        return {"what": "play", "at": iso_now(), "play": self.play_name, "uuid": str(play._uuid), "free": short(play.strategy) in FREE,
+        return {"what": "play", "at": iso_now(), "play": self.play_name, "uuid": str(play._uuid), "free": is_free(play.strategy),
                 "check": bool(self.check or play.check_mode), "become": play.become is True}
 
     def task(self, task):
@@ -157,15 +158,18 @@ class Observer:
             event["task"] = clean(str(result.task_name).strip())
         if status == "failed" and task.get_path():
             event["where"] = os.path.relpath(task.get_path())
-        if status == "unreachable":
+        if seen.get("lost") is True:  # within the role a host that cannot be reached has failed, so that the role can go on
+            event.update(status="unreachable", ignored=False)
+        elif status == "unreachable":
             event["ignored"] = bool(fields.get("ignore_unreachable"))
-        delegate = fields.get("delegate_to") or task.delegate_to
-        if delegate and str(delegate) != event["host"]:
+        delegated = seen.get("_ansible_delegated_vars")  # of an item of a loop, where it is not the same for all
+        delegate = (delegated or {}).get("ansible_delegated_host") or fields.get("delegate_to") or task.delegate_to
+        if delegate and "{{" not in str(delegate) and str(delegate) != event["host"]:
             event["delegate"] = str(delegate)
         if censored:
             return event
         self.add_content(event, action, seen)
-        if self.hides_a_failure(event, seen):
+        if event["status"] != "unreachable" and self.hides_a_failure(event, seen):
             event.update(status="failed", output=tail(clean({"msg": event["msg"]})))
         return event
 

@@ -10,11 +10,36 @@ import re
 import zoneinfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+FREE = ("free", "host_pinned")
 DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+LONGEST_BARRIER = 300
 
 
 class Unsafe(Exception):
     """Why the experiment must not run here and now; names the variable and the cure."""
+
+
+def is_free(strategy):
+    """Whether hosts do not wait for each other."""
+    return str(strategy).rpartition(".")[2] in FREE
+
+
+def check_strategy(strategy, steady_state, barrier):
+    """Where hosts do not wait for each other, each is an experiment of its own; what needs the others cannot work."""
+    if not is_free(strategy):
+        return
+    if not steady_state:
+        raise Unsafe("strategy %s: hosts do not wait for each other, so none can watch for another, and this one has no experiment_steady_state of "
+                     "its own. Give it one, or use the strategy linear" % strategy)
+    if barrier > 0:
+        raise Unsafe("strategy %s: hosts do not wait for each other, so they cannot be hit together (experiment_barrier). Use the strategy linear" % strategy)
+
+
+def check_barrier(barrier, hosts, forks):
+    if not 0 <= barrier <= LONGEST_BARRIER:
+        raise Unsafe("experiment_barrier: %s is not between 0 and %s seconds" % (barrier, LONGEST_BARRIER))
+    if barrier > 0 and hosts > forks:
+        raise Unsafe("experiment_barrier: %s hosts are to be hit together, and Ansible works on %s at once. Run with --forks %s" % (hosts, forks, hosts))
 
 
 def check_hosts(count, limit):

@@ -287,7 +287,7 @@ def plain(value):
 def failures(events, view):
     lines = []
     lost = [event for event in events if event["status"] == "unreachable"]
-    for (task, msg), group in alike(lost, lambda event: (event["task"], event["msg"])):
+    for (task, msg), group in alike([dict(event, host=place(event)) for event in lost], lambda event: (event["task"], event["msg"])):
         lines.append(row("✗", "unreachable", f"{view.hosts(group)}{task}{' (ignored)' if group[0]['ignored'] else ''}", "bad"))
         lines += [more(line, "bad") for line in lines_of(msg, 4)]
     failed = [event for event in events if event["status"] == "failed"]

@@ -26,7 +26,7 @@ def of_host(phases, unsteady, injected_anywhere, observed_anywhere):
     recovery = (phases.get("recover") or {}).get("recovery")
     if not recovery or not recovery["restored"]:
         left = recovery["residue"] if recovery else [(phases.get("recover") or {}).get("msg") or "recover did not run"]
-        return "not_restored", "; ".join(left)
+        return "not_restored", "; ".join([*(["it was lost, and not reached again"] if is_lost(phases) else []), *left])
     failed = of_failure(phases.get("failure"))
     if failed and failed[0] == "errored":
         return failed
@@ -81,6 +81,10 @@ def of_failure(failure):
     if not failure:
         return None
     result = failure.get("result") or {}
+    if failure.get("elsewhere"):
+        return "inconclusive", "the method ended early, since it failed on another host and the play has any_errors_fatal"
+    if result.get("lost"):
+        return "errored", "%s: %s; it was reached again, and is proved to be whole" % (failure.get("task"), result.get("msg") or "lost")
     seen = result.get("steady_state") or result.get("observation")
     for item in [] if seen else result.get("results") or []:
         seen = seen or (item.get("failed") and (item.get("steady_state") or item.get("observation")))
@@ -96,6 +100,17 @@ def steady(result):
 
 def reasons(seen):
     return " | ".join(seen.get("reasons") or ["no reason given"])
+
+
+def is_ready(result):
+    """Whether a look at the steady state is one with which something may be broken; a host without probes has nothing to say."""
+    return isinstance(result, dict) and (bool(result.get("skipped")) or (steady(result) or {}).get("met") is True)
+
+
+def is_lost(phases):
+    """Whether the host could not be reached when it was to be put back, and not afterwards either."""
+    recover = phases.get("recover") or {}
+    return "recovery" not in recover and bool(recover.get("lost"))
 
 
 def worst(verdicts, default="errored"):
@@ -137,6 +152,14 @@ def fired_at(result):
     """When the alerts fired that a probe saw, alone or in a steady state: what is met without alerts firing tells none."""
     seen = [(result or {}).get("observation")] + [probe.get("observation") for probe in (steady(result) or {}).get("probes") or ()]
     return [one["fired_at"] for one in seen if one and one.get("fired_at")]
+
+
+def skew(phases_by_host):
+    """Seconds from the first host to the last on which the first fault showed, for hosts that were to be hit together; null with fewer than two."""
+    begins = [min((instant(fault["begin"]) for fault in phases["recover"]["recovery"]["faults"] if fault.get("begin")), default=None)
+              for phases in phases_by_host if (phases.get("recover") or {}).get("recovery")]
+    known = [begin for begin in begins if begin is not None]
+    return round(max(known) - min(known), 3) if len(known) > 1 else None
 
 
 def last(moments):

@@ -27,11 +27,11 @@ _value:
   type: bool
 """
 
+from ansible_collections.gameday.chaos.plugins.plugin_utils.verdict import is_ready
+
 
 def steady(result):
-    if not isinstance(result, dict):
-        return False
-    return bool(result.get("skipped")) or (result.get("steady_state") or {}).get("met") is True
+    return is_ready(result)
 
 
 class TestModule:
