@@ -7,6 +7,8 @@ from types import SimpleNamespace
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS, Check, FaultRun, Plan
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger
 
+warnings = []  # what the modules warned of
+
 
 def claim(params, look):
     return "file/" + params["path"]
@@ -27,11 +29,11 @@ def plan(params, look):
 
 
 def fault_run(root, path, check_mode=False, **params):
-    defaults = {"path": str(path), "state": "present", "duration": 30, "starts_at": None, "run": "run-1", "secret": "hunter2"}
+    defaults = {"path": str(path), "state": "present", "duration": 30, "starts_at": None, "lease": 0, "run": "run-1", "secret": "hunter2"}
     spec = dict(FAULT_OPTIONS, path={"type": "path"}, secret={"type": "str", "no_log": True})
     for name in params:
         spec.setdefault(name, {})
-    module = SimpleNamespace(params={**defaults, **params}, check_mode=check_mode, argument_spec=spec, _name="fault_file")
+    module = SimpleNamespace(params={**defaults, **params}, check_mode=check_mode, argument_spec=spec, _name="fault_file", warn=warnings.append)
     run = FaultRun(module, claim, plan, ())
     run.ledger = Ledger(str(root))
     return run

@@ -140,7 +140,7 @@ class Chronicle:
     def on_result(self, event):
         changed = []
         experiment = self.belongs_to(event)
-        if experiment is None and event["shape"]:
+        if experiment is None and event["shape"] not in (None, "recovery"):  # who only puts things back tries nothing
             experiment = self.begin(event)
         if experiment is None:
             return changed
