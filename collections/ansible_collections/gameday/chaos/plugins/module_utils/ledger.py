@@ -115,9 +115,18 @@ class Ledger:
                     raise Held(holder) from None
                 raise
             sync(self.faults)
+            self.guard(record, here)
         except OSError as error:
             raise LedgerError("the record of the way back cannot be written to %s: %s. Nothing was broken" % (self.faults, error)) from error
         return here
+
+    def guard(self, record, here):
+        """What can be armed only when the record is in its place; without it, the record is taken back."""
+        try:
+            timer.arm_lease(record, here)
+        except timer.NotArmed:
+            self.put_back(dict(record, folder=here), "undo")
+            raise
 
     @staticmethod
     def fill(folder, record, script):

@@ -35,10 +35,17 @@ def arm(record, aside, ledger, here):
         except reboot.NotEnabled as error:
             raise NotArmed(str(error)) from error
     if record["timer"] == "systemd":
-        for unit, argv in units(record, here).items():
-            arm_unit(unit, argv)
+        unit = timer_unit(record)
+        arm_unit(unit, units(record, here)[unit])
     else:
         arm_watcher(record, aside)
+
+
+def arm_lease(record, here):
+    """Where the timer does not look at the lease itself there is a unit that does, and starts again when it is killed. It needs the record in its place."""
+    if record["timer"] == "systemd" and record.get("lease"):
+        unit = lease_unit(record)
+        arm_unit(unit, units(record, here)[unit])
 
 
 def disarm(record, aside):
@@ -46,9 +53,8 @@ def disarm(record, aside):
     if record["after_reboot"] == "unit":
         reboot.disable(record)
     if record["timer"] == "systemd":
-        for unit in units(record, aside):
-            subprocess.run(["systemctl", "stop", unit], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                           timeout=ARMING_SECONDS, check=False)
+        subprocess.run(["systemctl", "stop", timer_unit(record)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, timeout=ARMING_SECONDS, check=False)
         return
     watcher = watcher_of(aside)
     if watcher:
@@ -76,20 +82,28 @@ def arm_again(record):
 
 # systemd
 
+def timer_unit(record):
+    return "gameday-%s.timer" % record["id"]
+
+
+def lease_unit(record):
+    return "gameday-%s-lease.service" % record["id"]
+
+
 def units(record, here):
     """The transient units that end a fault, by name, and how each is started."""
-    unit, script = "gameday-%s" % record["id"], os.path.join(here, "revert")
+    script = os.path.join(here, "revert")
     left = max(record["ends_uptime"] - clock.uptime(), 0) / 100
     # KillMode: what the way back starts again must outlive the unit. Without a limit of starts, a host that has no process to spare is tried for ever.
     start = ["systemd-run", "--quiet", "--collect", "--description", "Way back of fault %s" % record["id"], "--property", "KillMode=process",
              "--property", "Restart=on-failure", "--property", "RestartSec=2", "--property", "StartLimitIntervalSec=0"]
     found = {
         # The default accuracy of a timer is a minute.
-        unit + ".timer": [*start, "--unit", unit, "--on-active", "%.2fs" % left, "--timer-property", "AccuracySec=100ms",
-                          "/bin/sh", script, "timer", record["id"]],
+        timer_unit(record): [*start, "--unit", "gameday-%s" % record["id"], "--on-active", "%.2fs" % left, "--timer-property", "AccuracySec=100ms",
+                             "/bin/sh", script, "timer", record["id"]],
     }
     if record.get("lease"):
-        found[unit + "-lease.service"] = [*start, "--unit", unit + "-lease", "/bin/sh", script, "wait", record["id"]]
+        found[lease_unit(record)] = [*start, "--unit", lease_unit(record), "/bin/sh", script, "wait", record["id"]]
     return found
 
 

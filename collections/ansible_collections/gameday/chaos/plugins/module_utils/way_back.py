@@ -213,6 +213,10 @@ STOP_WATCHER = r"""    read -r pid self 2>/dev/null <"$ledger/ended/$id/watcher"
 STOP_SYSTEMD = r"""    [ "$by" = timer ] || systemctl stop "gameday-$id.timer" >/dev/null 2>&1
     [ -z "$lease" ] || [ "$by" = lease ] || systemctl stop "gameday-$id-lease.service" >/dev/null 2>&1"""
 
+# At boot systemd has read the unit, and keeps it in mind for as long as it is not told.
+FORGET_REBOOT = r"""    rm -f %s
+    [ "$by" != boot ] || $limit systemctl daemon-reload"""
+
 
 def quote(words):
     return " ".join(shlex.quote(str(word)) for word in words)
@@ -268,7 +272,7 @@ def script(record, plan, ledger, here):
         "CHECK": check_text(plan.check),
         "REVERT": revert_text(plan.revert),
         "CLAIM": shlex.quote(json.dumps(record["claim"])),
-        "FORGET_REBOOT": "    rm -f %s" % quote(reboot.paths(record)) if record["after_reboot"] == "unit" else "    :",
+        "FORGET_REBOOT": FORGET_REBOOT % quote(reboot.paths(record)) if record["after_reboot"] == "unit" else "    :",
         "STOP_TIMER": STOP_SYSTEMD if record["timer"] == "systemd" else STOP_WATCHER,
     }
     return re.sub("@([A-Z_]+)@", lambda name: values[name.group(1)], SCRIPT)
