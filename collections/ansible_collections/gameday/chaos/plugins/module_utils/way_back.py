@@ -213,9 +213,10 @@ STOP_WATCHER = r"""    read -r pid self 2>/dev/null <"$ledger/ended/$id/watcher"
 STOP_SYSTEMD = r"""    [ "$by" = timer ] || systemctl stop "gameday-$id.timer" >/dev/null 2>&1
     [ -z "$lease" ] || [ "$by" = lease ] || systemctl stop "gameday-$id-lease.service" >/dev/null 2>&1"""
 
-# At boot systemd has read the unit, and keeps it in mind for as long as it is not told.
+# Whoever made systemd read its files meanwhile has made it read this unit, too, and it keeps it in mind until it is told.
 FORGET_REBOOT = r"""    rm -f %s
-    [ "$by" != boot ] || $limit systemctl daemon-reload"""
+    known=$($limit systemctl list-units --all --plain --no-legend "gameday-$id-boot.service" 2>/dev/null 9<&-)
+    [ -z "$known" ] || $limit systemctl daemon-reload 9<&-"""
 
 
 def quote(words):
