@@ -102,6 +102,7 @@ def test_a_stopped_timer_is_told_and_armed_again_and_reexecution_of_systemd_chan
     assert host.ended_by() == {"service/demo.service": "timer"}
 
 
+@pytest.mark.long
 def test_a_lease_that_nobody_renews_ends_the_fault_although_its_clock_was_killed(host):
     assert host.play(disk("/srv", lease=4)).rc == 0
     host.sh("systemctl kill -s KILL 'gameday-*-lease.service'")
