@@ -256,6 +256,7 @@ def test_on_a_read_only_ledger_the_timer_puts_back_once_and_closes_the_record_la
     inject(small_disk / "ledger", thing, duration=1)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     wait_until(lambda: not thing.exists(), 3)
+    time.sleep(0.7)  # it looks whether that was enough
     thing.touch()
     time.sleep(1.5)
     assert thing.exists()
@@ -331,9 +332,10 @@ def test_a_full_table_of_processes_delays_the_way_back_and_does_not_end_it(root,
 def test_a_ledger_that_others_could_replace_is_refused_and_nothing_in_it_is_run(tmp_path, thing, how):
     parent, trap = tmp_path / "parent", tmp_path / "trap"
     parent.mkdir(mode=0o700)
-    root = parent / "ledger"
+    root = parent / "own" / "ledger"
     entry = root / "faults" / "x"
     entry.mkdir(parents=True)
+    (parent / "own").chmod(0o700)
     (entry / "revert").write_text("touch %s\n" % trap)
     for folder in (root, root / "faults"):
         folder.chmod(0o700)
