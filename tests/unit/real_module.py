@@ -108,8 +108,8 @@ class Host:
                 traceback.print_exc()
 
     def clean(self):
-        for record in self.ledger.in_place():
-            assert self.ledger.put_back(record, "recover") is None
+        if self.ledger.in_place():
+            assert self.run("recover", all=True)["recovery"]["restored"]
         shutil.rmtree(self.home)
 
 

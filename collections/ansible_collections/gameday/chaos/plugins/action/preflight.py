@@ -10,6 +10,7 @@ from ansible import context
 from ansible.errors import AnsibleError
 from ansible.parsing.mod_args import ModuleArgsParser
 from ansible.plugins.action import ActionBase
+from ansible_collections.gameday.chaos.plugins.module_utils.fault import halted_words
 from ansible_collections.gameday.chaos.plugins.plugin_utils import safety
 
 BLOCKS = ("block", "rescue", "always")
@@ -35,6 +36,7 @@ class ActionModule(ActionBase):
             "windows": {"type": "list", "elements": "dict", "default": []},
             "held_by": {"type": "list", "elements": "dict", "default": []},
             "unreadable": {"type": "list", "elements": "str", "default": []},
+            "halted": {"type": "dict"},
         }
         arguments = self.validate_argument_spec(argument_spec=spec)[1]
         hosts = list(task_vars["ansible_play_hosts_all"])
@@ -42,6 +44,7 @@ class ActionModule(ActionBase):
         problem = (
             self.method_problem(arguments["method"], task_vars)
             or self.safety_problem(arguments, hosts, task_vars)
+            or (arguments["halted"] and halted_words(arguments["halted"]))
             or (held and self.held_problem(held[0]))
             or (arguments["unreadable"] and "%s on this host has no readable record, so something may be broken there: run sh %s/revert there first"
                 % (arguments["unreadable"][0], arguments["unreadable"][0]))

@@ -25,6 +25,15 @@ options:
       - Inject at this instant instead of now, so that many hosts break together. ISO 8601 with an offset, at most ten minutes ahead.
       - O(duration) then counts from this instant.
     type: str
+  lease:
+    description:
+      - Seconds after which the host puts the thing back before its time, unless the run has shown meanwhile that it is still there. So a controller
+        that died costs this many seconds, and not the whole O(duration).
+      - Renewed by every task of the run with a fault, a probe or M(gameday.chaos.steady_state) on this host, as long as it lasts, and by
+        M(gameday.chaos.renew_lease). Choose it longer than the longest pause between two of them.
+      - V(0) is no lease.
+    type: int
+    default: 0
   run:
     description:
       - The run that this fault belongs to. M(gameday.chaos.recover) ends the faults of one run.

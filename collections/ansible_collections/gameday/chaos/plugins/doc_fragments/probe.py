@@ -12,4 +12,10 @@ options:
         expect the effect of a fault that check mode does not inject.
     type: bool
     default: true
+  run:
+    description:
+      - The run that this belongs to. While it lasts, the leases of the run's faults on this host are renewed.
+      - The role P(gameday.chaos.experiment#role) sets it for the tasks of the method.
+    type: str
+    default: manual
 """

@@ -19,6 +19,18 @@ def boot_id():
         return source.read().strip()
 
 
+def first_process():
+    """
+    When the first process began, in ticks since boot: a container that was started again has a new one and the boot id of before. Empty where it
+    may not be looked at.
+    """
+    try:
+        with open("/proc/1/stat") as source:
+            return source.read().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
 def now():
     return datetime.now(timezone.utc)
 

@@ -12,9 +12,9 @@ import traceback
 from dataclasses import dataclass, field
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint, timer, way_back
+from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint, lease, reboot, timer, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool
-from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Held, Ledger, LedgerError, new_id
+from ansible_collections.gameday.chaos.plugins.module_utils.ledger import UNASKED, Held, Ledger, LedgerError, new_id
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import printable
 
 MAXIMUM_DURATION = 4 * 3600
@@ -26,6 +26,7 @@ FAULT_OPTIONS = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "duration": {"type": "int"},
     "starts_at": {"type": "str"},
+    "lease": {"type": "int", "default": 0},
     "run": {"type": "str", "default": MANUAL},
 }
 
@@ -78,7 +79,8 @@ def run_fault(claim, plan, options, tools=(), **constraints):
             module.params[name] = option.get("default")
     run = FaultRun(module, claim, plan, tools)
     try:
-        result = run.present() if module.params["state"] == "present" else run.absent()
+        with lease.kept(module.params["run"], module.check_mode):
+            result = run.present() if module.params["state"] == "present" else run.absent()
     except (Refused, LedgerError) as error:
         module.fail_json(msg=printable(str(error)), **run.so_far())
     except Exception as error:
@@ -102,9 +104,11 @@ class FaultRun:
         starts_at = self.validated_start()
         self.validate_duration()
         self.require_tools()
+        self.refuse_halted()
         claim = self.claim(self.params, ask)
         if not self.module.check_mode:
             self.ledger.prepare()
+            self.tend(claim)
         holder = self.current(claim)
         if holder:
             return self.already(holder)
@@ -127,14 +131,28 @@ class FaultRun:
         before = text(record)
         if not self.module.check_mode:
             problem = self.ledger.put_back(record, "state=absent")
+            self.tend(claim)
             if problem:
                 raise Refused("%s is not restored: %s. The way back stays in %s and is tried again" % (claim, problem, record["folder"]))
         return {"changed": True, "fault": public(record), "diff": {"before": before, "after": ""}}
 
+    def tend(self, claim):
+        """What the other faults on this host need; a timer that this one has lost is armed again, too, if it stays."""
+        for words in self.ledger.tend(but=claim):
+            self.module.warn(words)
+
     # Before anything is touched
+
+    def refuse_halted(self):
+        halted = self.ledger.halted()
+        if halted:
+            raise Refused(halted_words(halted))
 
     def validate_duration(self):
         duration = self.params["duration"]
+        if not 0 <= self.params["lease"] <= MAXIMUM_DURATION:
+            raise Refused("lease: %s is not between 1 and %s seconds; leave it out, or give 0, for a fault that lasts for its duration"
+                          % (self.params["lease"], MAXIMUM_DURATION))
         if duration is None:
             raise Refused("duration: is required with state: present; a fault always ends, so give the seconds that it may last at the most")
         if not 0 < duration <= MAXIMUM_DURATION:
@@ -187,9 +205,10 @@ class FaultRun:
     def refuse_second_time(self, claim):
         run = self.params["run"]
         for ended in self.ledger.history() if run != MANUAL else ():
-            if ended["claim"] == claim and ended["run"] == run and ended.get("ended_by") in ("timer", "sweep"):
-                raise Refused("%s: its time in this run ended at %s; the same run never breaks it again behind your back. "
-                              "Give a longer duration, or end it with state: absent before you inject it again" % (claim, public(ended)["end"]))
+            if ended["claim"] == claim and ended["run"] == run and ended.get("ended_by") in UNASKED:
+                raise Refused("%s: its time in this run ended at %s (by: %s); the same run never breaks it again behind your back. "
+                              "Give a longer duration, or end it with state: absent before you inject it again"
+                              % (claim, public(ended)["end"], ended["ended_by"]))
 
     def refuse_conflict(self, plan):
         for other in self.ledger.in_place():
@@ -200,17 +219,20 @@ class FaultRun:
     def arguments(self):
         spec = self.module.argument_spec
         return {name: value for name, value in sorted(self.params.items())
-                if value is not None and name not in ("state", "run") and not spec[name].get("no_log")}
+                if value is not None and name not in ("state", "run", "lease") and not spec[name].get("no_log")}
 
     def new_record(self, plan, starts_at):
         now = clock.now()
         wait = max((starts_at - now).total_seconds(), 0) if starts_at else 0
         ends = clock.uptime() + int((wait + self.params["duration"]) * 100)
+        kind = timer.kind()
         return {
             "id": new_id(), "kind": self.kind, "claim": plan.claim, "target": plan.target or plan.claim, "action": self.params.get("action"),
             "run": self.params["run"], "arguments": self.arguments(), "duration": self.params["duration"], "holds": plan.holds,
             "who": "uid %s" % os.geteuid(), "armed": clock.iso(now), "begin": None, "verified": False, "effect": None,
-            "ends": clock.iso(clock.at_uptime(ends)), "ends_uptime": ends, "boot_id": clock.boot_id(), "timer": timer.kind(),
+            "ends": clock.iso(clock.at_uptime(ends)), "ends_uptime": ends, "boot_id": clock.boot_id(), "timer": kind,
+            "first_process": clock.first_process(), "after_reboot": reboot.kind(plan, kind),
+            "lease": self.params["lease"], "leased_uptime": clock.uptime() + int((wait + self.params["lease"]) * 100),
             "inject": [way_back.quote(argv) for argv in plan.inject], "revert": [way_back.quote(argv) for argv in plan.revert],
             "check": way_back.quote(plan.check.argv), "areas": plan.areas, "containers_command": list(plan.containers_command),
             "logs": plan.logs, "lasting": plan.lasting,
@@ -258,6 +280,9 @@ class FaultRun:
             left = (self.record["ends_uptime"] - clock.uptime()) / 100
             if left <= 0 or not self.ours():
                 return "its time was over, or it was ended, before the injection was complete"
+            halted = self.ledger.halted()  # looked at once more when the record is in place: whoever halts the host sees that, or we see them
+            if halted:
+                return halted_words(halted)
             answer = ask(argv, min(left, way_back.STEP_SECONDS), pass_fds=(descriptor,))
             if answer.code:
                 return "%s: %s" % (way_back.quote(argv), answer.words)
@@ -307,6 +332,11 @@ def matches(seen, patterns):
     return any(fnmatch.fnmatchcase(seen, pattern.replace("[", "[[]").replace("?", "[?]")) for pattern in patterns)
 
 
+def halted_words(halted):
+    return ("faults were halted on this host by %s at %s: %s. Release it with playbooks/halt.yml -e release=true, or the module halt (state: absent)"
+            % (halted["who"], halted["since"], halted["reason"]))
+
+
 def held_by(holder):
     return ("%s is held by %s of run %s until %s at the latest: one fault at a time. End it with recover (claim: %s), or wait"
             % (holder["claim"], holder["kind"], holder["run"], holder["ends"], holder["claim"]))
@@ -318,13 +348,14 @@ def text(record):
 
 def public(record):
     """The fault as results and journals show it."""
-    shown = ("id", "kind", "claim", "target", "action", "run", "duration", "armed", "begin", "ends", "verified", "effect", "timer", "inject", "revert", "logs")
+    shown = ("id", "kind", "claim", "target", "action", "run", "duration", "armed", "begin", "ends", "verified", "effect", "timer", "lease",
+             "after_reboot", "inject", "revert", "logs")
     fault = {name: record.get(name) for name in shown}
     ended = record.get("ended_uptime")
     fault["state"] = "present" if ended is None else "absent"
     fault["end"] = None
     if ended is not None:
-        same_boot = record["boot_id"] == clock.boot_id()
+        same_boot = record["ended_boot"] == clock.boot_id()
         fault["end"] = clock.iso(clock.at_uptime(ended)) if same_boot else record["ends"]
     fault["ended_by"] = record.get("ended_by")
     fault["lasted"] = None if ended is None else not (record.get("lasting") and record.get("over_before"))

@@ -7,7 +7,9 @@ The ledger: what is broken on this host and how it is put back, one folder per f
                           revert       the way back, an executable; also the lock: whoever injects or reverts holds a flock on it
                           reserve      a few blocks of disk, given back before the way back needs any
                           watcher      pid and start time of the detached watcher, where that is the timer
-    <root>/ended/<id>/                 the same folder after the end, with the file "ended": uptime, who, and "over" where it was whole already
+                          lease        until when somebody has renewed it, where it has one (see lease.py)
+    <root>/ended/<id>/                 the same folder after the end, with the file "ended": uptime, who, boot id, and "over" where it was whole already
+    <root>/halted                      while nothing may be injected here: who wants that, since when, why
 """
 
 from __future__ import annotations
@@ -18,16 +20,18 @@ import json
 import os
 import secrets
 import shutil
-import stat
 import time
 import urllib.parse
 from contextlib import contextmanager
 
-from ansible_collections.gameday.chaos.plugins.module_utils import clock, timer, way_back
+from ansible_collections.gameday.chaos.plugins.module_utils import clock, lease, reboot, timer, way_back
+from ansible_collections.gameday.chaos.plugins.module_utils.root import default_root, foreign
 
 RESERVE_BYTES = 64 * 1024
 KEEP_ENDED = 200
 GRACE = 300  # hundredths of a second that the timer is given before a sweep does its work
+SWEEP_SECONDS = 90  # that a way back may take which is run on the way to something else
+UNASKED = ("timer", "sweep", "boot", "lease", "halt")  # who may end a fault without being asked by its run
 
 
 class LedgerError(Exception):
@@ -40,12 +44,6 @@ class Held(LedgerError):
     def __init__(self, holder):
         super().__init__("held by fault %s" % holder.get("id"))
         self.holder = holder
-
-
-def default_root():
-    if os.geteuid() == 0:
-        return "/var/lib/gameday"
-    return os.path.join(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "gameday")
 
 
 def folder_name(claim):
@@ -76,22 +74,25 @@ class Ledger:
         return os.path.join(self.faults, folder_name(claim))
 
     def prepare(self):
-        """Make the ledger's folders; refuse one that somebody else could write to, since the way back in it is run as this user."""
+        """Make the ledger's folders, and see that they can be written to."""
+        self.require_own()
         try:
-            os.makedirs(self.root, mode=0o700, exist_ok=True)
             for path in (self.root, self.faults, self.ended):
-                if path != self.root:
-                    os.makedirs(path, mode=0o700, exist_ok=True)
-                found = os.lstat(path)
-                if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-                    raise LedgerError("%s must be a folder that belongs to uid %s and that nobody else can write to; make it so, or remove it"
-                                      % (path, os.geteuid()))
+                os.makedirs(path, mode=0o700, exist_ok=True)
             probe = os.path.join(self.root, ".new-%s" % new_id())
             os.mkdir(probe)
             os.rmdir(probe)
         except OSError as error:
             raise LedgerError("the ledger %s cannot be written (%s): without a record of the way back nothing is broken. "
                               "Free space, remount the file system read-write, or run with become" % (self.root, error)) from error
+        self.require_own()
+
+    def require_own(self):
+        """Refuse a ledger that somebody else could write to, since what lies in it is run as this user."""
+        for path in (self.root, self.faults, self.ended):
+            problem = foreign(path)
+            if problem:
+                raise LedgerError(problem)
 
     def write(self, record, plan):
         """
@@ -104,7 +105,7 @@ class Ledger:
             os.mkdir(aside, 0o700)
             try:
                 self.fill(aside, record, way_back.script(record, plan, self.root, here))
-                timer.arm(record, aside, here)
+                timer.arm(record, aside, self.root, here)
                 os.rename(aside, here)
             except (OSError, timer.NotArmed):
                 timer.disarm(record, aside)
@@ -114,13 +115,25 @@ class Ledger:
                     raise Held(holder) from None
                 raise
             sync(self.faults)
+            self.guard(record, here)
         except OSError as error:
             raise LedgerError("the record of the way back cannot be written to %s: %s. Nothing was broken" % (self.faults, error)) from error
         return here
 
+    def guard(self, record, here):
+        """What can be armed only when the record is in its place; without it, the record is taken back."""
+        try:
+            timer.arm_lease(record, here)
+        except timer.NotArmed:
+            self.put_back(dict(record, folder=here), "undo")
+            raise
+
     @staticmethod
     def fill(folder, record, script):
-        for name, text, mode in (("fault.json", as_json(record), 0o600), ("revert", script, 0o700), ("reserve", None, 0o600)):
+        files = [("fault.json", as_json(record), 0o600), ("revert", script, 0o700), ("reserve", None, 0o600)]
+        if record.get("lease"):
+            files.append(("lease", lease.line(record, record["leased_uptime"]), 0o600))
+        for name, text, mode in files:
             path = os.path.join(folder, name)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
             with os.fdopen(descriptor, "wb") as target:
@@ -152,8 +165,9 @@ class Ledger:
         record["folder"] = folder
         try:
             with open(os.path.join(folder, "ended")) as source:
-                at, by, *over = source.read().split()
-            record.update(ended_uptime=int(at), ended_by=by, over_before=bool(over))
+                at, by, *more = source.read().split()
+            boot = [word for word in more if word != "over"] or [record["boot_id"]]
+            record.update(ended_uptime=int(at), ended_by=by, over_before="over" in more, ended_boot=boot[0])
         except (OSError, ValueError):
             pass
         return record
@@ -192,6 +206,7 @@ class Ledger:
         try:
             paths = [os.path.join(self.faults, name) for name in os.listdir(self.faults)]
             if put_back:
+                self.require_own()
                 for path in paths:
                     if self.read(path) is None:
                         way_back.run(os.path.join(path, "revert"), "recover", 600)
@@ -200,17 +215,18 @@ class Ledger:
             return []
 
     @contextmanager
-    def lock(self, folder):
+    def lock(self, folder, how=fcntl.LOCK_EX):
         """Hold the fault's lock; yields the descriptor, which injecting commands inherit, so that it outlives this process with them."""
         descriptor = os.open(os.path.join(folder, "revert"), os.O_RDONLY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, how)
             yield descriptor
         finally:
             os.close(descriptor)
 
     def put_back(self, record, by, seconds=600):
         """Run the way back of a record; returns None when it is restored, else what is wrong."""
+        self.require_own()
         code, said = way_back.run(os.path.join(record["folder"], "revert"), by, seconds)
         ended = self.read(os.path.join(self.ended, record["id"]))
         if ended:
@@ -222,14 +238,79 @@ class Ledger:
         return said or "the way back ended with %s" % code
 
     def is_overdue(self, record):
-        return record["boot_id"] != clock.boot_id() or clock.uptime() > record["ends_uptime"] + GRACE
+        same_boot = record["boot_id"] == clock.boot_id() and record.get("first_process", clock.first_process()) == clock.first_process()
+        return not same_boot or clock.uptime() > record["ends_uptime"] + GRACE
 
-    def sweep(self):
-        """Revert what outlived its time or its boot; returns [(record, what is wrong or None)]."""
-        return [(record, self.put_back(record, "sweep")) for record in self.in_place() if self.is_overdue(record)]
+    def tend(self, but=None):
+        """
+        What every contact with the host does besides: put back what outlived its time or its boot (but for this claim, which the caller knows more
+        of), and arm the timers again that are gone. Returns what there was to do, in words.
+        """
+        told, in_place = [], self.in_place()
+        for record in in_place:
+            if record["claim"] != but and self.is_overdue(record):
+                problem = self.put_back(record, "sweep", SWEEP_SECONDS)
+                told.append("%s of run %s was over its time, and %s" % (record["claim"], record["run"], "is still not put back: %s" % problem
+                                                                        if problem else "is put back now"))
+        return told + self.arm_lost(in_place)
+
+    def arm_lost(self, records):
+        """Arm the timers again that are gone; returns what there was to do, in words."""
+        self.require_own()
+        told = []
+        for record in self.lost(records):
+            try:
+                with self.lock(record["folder"], fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    timer.arm_again(record)
+                told.append("%s of run %s had lost its timer, which is armed again" % (record["claim"], record["run"]))
+            except (timer.NotArmed, OSError) as error:
+                if self.find(record["claim"]) and not isinstance(error, BlockingIOError):  # it has not ended, and nobody is at work on it
+                    told.append("%s of run %s has lost its timer, which cannot be armed: %s" % (record["claim"], record["run"], error))
+        return told
+
+    def lost(self, records):
+        """Those whose timer is gone although their time is not over."""
+        return timer.lost([record for record in records if not record.get("ended_by") and not self.is_overdue(record)])
+
+    def halted(self):
+        """Who wants nothing to be injected on this host, since when and why; None when nobody does."""
+        try:
+            with open(os.path.join(self.root, "halted"), encoding="utf-8") as source:
+                told = json.load(source)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):  # no such ledger, or one that is refused anyway
+            return None
+        except (OSError, ValueError) as error:
+            told = {"reason": "%s cannot be read (%s)" % (os.path.join(self.root, "halted"), error)}
+        return {name: told.get(name) for name in ("who", "since", "reason")}
+
+    def halt(self, who, reason):
+        """From now on nothing is injected here; returns whether that is new."""
+        if self.halted():
+            return False
+        self.prepare()
+        aside = os.path.join(self.root, ".halted-%s" % new_id())
+        try:
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as target:
+                json.dump({"who": who, "since": clock.iso(), "reason": reason}, target)
+                target.flush()
+                os.fsync(target.fileno())
+            os.rename(aside, os.path.join(self.root, "halted"))
+            sync(self.root)
+        except OSError as error:
+            raise LedgerError("new faults cannot be kept away: %s" % error) from error
+        return True
+
+    def release(self):
+        try:
+            os.unlink(os.path.join(self.root, "halted"))
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise LedgerError("%s cannot be removed: %s" % (os.path.join(self.root, "halted"), error)) from error
+        return True
 
     def prune(self):
-        """Keep the history short."""
+        """Keep the history short, and nothing of what was interrupted in the middle."""
         try:
             entries = [os.path.join(self.ended, name) for name in os.listdir(self.ended)]
             for path in sorted(entries, key=os.path.getmtime)[:-KEEP_ENDED]:
@@ -238,6 +319,10 @@ class Ledger:
                 path = os.path.join(self.root, name)
                 if name.startswith(".new-") and time.time() - os.path.getmtime(path) > 3600:
                     shutil.rmtree(path, ignore_errors=True)
+            if timer.kind() == "systemd":
+                units = reboot.known()  # before the records are read, so that a fault which begins meanwhile keeps its own
+                aside = {name[len(".new-"):] for name in os.listdir(self.root) if name.startswith(".new-")}
+                reboot.forget(units - aside - {record["id"] for record in self.in_place()})
         except OSError:
             pass
 

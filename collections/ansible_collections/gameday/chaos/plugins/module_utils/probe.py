@@ -13,11 +13,11 @@ import re
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gameday.chaos.plugins.module_utils import clock
+from ansible_collections.gameday.chaos.plugins.module_utils import clock, lease
 
 EXCERPT = 500
 LONGEST = 24 * 3600
-COMMON_OPTIONS = {"measure_in_check_mode": {"type": "bool", "default": True}}
+COMMON_OPTIONS = {"measure_in_check_mode": {"type": "bool", "default": True}, "run": {"type": "str", "default": "manual"}}
 NOT_IN_CHECK_MODE = "not measured in check mode, in which nothing is broken, and in which no program is run that might change something"
 
 
@@ -40,7 +40,8 @@ def run_probe(kind):
         module.fail_json(msg=str(error))
     if module.check_mode and (getattr(kind, "NO_CHECK_MODE", False) or not module.params["measure_in_check_mode"]):
         module.exit_json(changed=False, skipped=True, msg=NOT_IN_CHECK_MODE)
-    observation = observe(kind, arguments)
+    with lease.kept(module.params["run"], module.check_mode):
+        observation = observe(kind, arguments)
     if observation["met"] is not True:
         module.fail_json(msg="%s: %s" % (observation["kind"], "; ".join(observation["reasons"])), observation=observation)
     module.exit_json(changed=False, observation=observation)

@@ -26,6 +26,8 @@ def recover(ledger, run=None, claim=None, all=False, by="recover", dry=False):
     due = [(record, by if asked(record) else "sweep") for record in in_place if asked(record) or ledger.is_overdue(record)]
     with ThreadPoolExecutor(max_workers=8) as pool:
         problems = list(pool.map(lambda pair: ledger.put_back(*pair), due))
+    untouched = {record["id"] for record in in_place} - {record["id"] for record, who in due}
+    armed = ledger.arm_lost([record for record in in_place if record["id"] in untouched])
     failed = [(pair[0], "%s: %s" % (pair[0]["claim"], problem)) for pair, problem in zip(due, problems) if problem]
     done = [record for (record, who), problem in zip(due, problems) if not problem]
     residue = [words for record, words in failed if asked(record)]
@@ -35,6 +37,7 @@ def recover(ledger, run=None, claim=None, all=False, by="recover", dry=False):
     unproved, notes = proof(ended.values())
     notes += ["of run %s, not this one, and still not put back: %s" % (record["run"], words) for record, words in failed if not asked(record)]
     notes += ["of run %s, over its time, and swept: %s" % (record["run"], record["claim"]) for record in done if not asked(record)]
+    notes += armed
     if not unproved:
         for record in ended.values():
             ledger.mark_proved(record)

@@ -9,10 +9,12 @@ import re
 import shlex
 import subprocess
 
+from ansible_collections.gameday.chaos.plugins.module_utils import reboot
 from ansible_collections.gameday.chaos.plugins.module_utils.verbs import VERB_NAMES, VERBS
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 STEP_SECONDS = 60
+LOCK_SECONDS = 15  # that a running injection is waited for, before the way back begins beside it
 
 SCRIPT = r"""#!/bin/sh
 # The way back of @TITLE@
@@ -28,8 +30,9 @@ id=@ID@
 ends=@ENDS@
 boot=@BOOT@
 settle=@SETTLE@
+lease=@LEASE@
 by=${1:-hand}
-limit= tried= lasted= seen=
+limit= tried= lasted= seen= whole= pulse=
 command -v timeout >/dev/null && limit='timeout -k 5 @STEP_SECONDS@'
 @VERBS@
 uptime() {
@@ -51,7 +54,7 @@ ours() {
 }
 
 step() {
-    said=$("$@" 2>&1 </dev/null 9<&-) || echo "step failed ($?): $*: $said" >&2
+    said=$("$@" 2>&1 </dev/null 7<&- 9<&-) || echo "step failed ($?): $*: $said" >&2
 }
 
 restored() {
@@ -59,6 +62,7 @@ restored() {
 }
 
 put_back() {
+    lasted=
     if restored; then
         [ -n "$tried" ] || lasted=over
         return 0
@@ -74,19 +78,37 @@ put_back() {
 }
 
 one_attempt() {
-    { command exec 9<"$here/revert"; } 2>/dev/null || { ended_before; exit 0; }
-    flock -w 15 9 || echo "the injection still holds the lock; going ahead without it" >&2
-    ours || { ended_before; exit 0; }
-    put_back || { exec 9<&-; return 1; }
+    # 0: ended, 1: still in place, 3: put back, but the record stays.
+    { command exec 9<"$here/revert"; } 2>/dev/null || { ended_before; return 0; }
+    alone=1
+    command eval flock -w @LOCK_SECONDS@ 9 || alone=
+    ours || { exec 9<&-; ended_before; return 0; }
+    if [ -z "$whole" ]; then
+        [ -n "$alone" ] || echo "the injection still holds the lock; going ahead without it" >&2
+        put_back || { exec 9<&-; return 1; }
+        if [ -z "$alone" ]; then  # a step that is still at work may break it once more, so it is not over before that is
+            command eval flock -w @STEP_SECONDS@ 9 || echo "the lock was never given back" >&2
+            put_back || { exec 9<&-; return 1; }
+        fi
+        whole=1
+    fi
+    close_record
+    set -- $?
+    exec 9<&-
+    return "$1"
+}
+
+close_record() {
     { true >"$here/reserve"; } 2>/dev/null
+@FORGET_REBOOT@
     uptime
-    if ! { printf '%s %s %s\n' "$now" "$by" "$lasted" >"$here/ended" && mv "$here" "$ledger/ended/$id"; } 2>/dev/null; then
+    read -r current </proc/sys/kernel/random/boot_id
+    if ! { printf '%s %s %s %s\n' "$now" "$by" "$current" "$lasted" >"$here/ended" && mv "$here" "$ledger/ended/$id"; } 2>/dev/null; then
         echo "put back, but the record $here cannot be moved away: is the disk writable?" >&2
-        exit 3
+        return 3
     fi
     stop_timer
     [ "$by" != hand ] || echo "put back: "@CLAIM@
-    exit 0
 }
 
 ended_before() {
@@ -97,20 +119,48 @@ stop_timer() {
 @STOP_TIMER@
 }
 
+look_ahead() {
+    uptime
+    left=$((ends - now)) why=timer
+    [ -n "$lease" ] || return 0
+    until= whose=
+    { read -r until whose _ <"$here/lease"; } 2>/dev/null
+    case $until in ''|*[!0-9]*) whose= ;; esac
+    if [ "$whose" != "$id" ]; then [ $left -lt 100 ] || left=100  # not there yet: look again soon
+    elif [ $((until - now)) -lt $left ]; then left=$((until - now)) why=lease; fi
+}
+
 wait_until_due() {
-    look_at_self
-    printf '%s %s\n' "$$" "$self" >"$1/watcher" || exit 4
+    # Whoever started us as a watcher has given us a clock that goes on ticking, so that nothing need be forked from now on.
     trap '' HUP INT PIPE TTIN TTOU TSTP
+    trap 'leave 143' TERM
+    trap : ALRM
+    if [ -n "${1:-}" ]; then
+        pulse=1
+        if [ "$1" != again ]; then
+            look_at_self
+            printf '%s %s\n' "$$" "$self" >"$1/watcher" || exit 4
+        fi
+    fi
+    oom=
     { read -r oom <"/proc/$$/oom_score_adj" && echo -900 >"/proc/$$/oom_score_adj"; } 2>/dev/null
-    armed=
-    while uptime; left=$((ends - now)); [ $left -gt 0 ]; do
-        part=$((left % 100 + 100))
-        sleep "$((left / 100)).${part#1}" 3>&- &
-        if [ -z "$armed" ]; then armed=1; echo armed >&3; exec 3>&-; fi
-        wait $! || sleep 1
-    done
+    { echo armed >&3; } 2>/dev/null
+    exec 3>&-
+    while look_ahead; [ $left -gt 0 ]; do doze $left; done
     { echo "$oom" >"/proc/$$/oom_score_adj"; } 2>/dev/null
     trap - HUP INT PIPE TTIN TTOU TSTP
+}
+
+doze() {
+    # For some hundredths of a second, or a little less.
+    if [ -n "$pulse" ]; then read -r _ <&7; return; fi
+    part=$(($1 % 100 + 100))
+    sleep "$(($1 / 100)).${part#1}"
+}
+
+leave() {
+    trap - EXIT
+    exit "$1"
 }
 
 look_at_self() {
@@ -124,23 +174,33 @@ state)
     if ! ours; then echo "nothing in place: this fault has ended"; exit 1
     elif restored; then echo "back as before (the record is still here): $seen"; exit 1
     else echo "still in place: "@CLAIM@": $seen"; exit 0; fi ;;
-timer|wait)
-    if [ "$by" = wait ]; then wait_until_due "$2"
-    elif [ "${2:-$id}" != "$id" ]; then exit 0; fi  # armed for an earlier fault on the same claim
-    by=timer pause=1
-    ours || exit 0
+timer|wait|boot)
+    [ "${2:-$id}" = "$id" ] || exit 0  # armed for an earlier fault on the same claim
+    case $by in
+    wait)
+        wait_until_due "${3:-}"
+        by=$why
+        # Where no process can be had at all some shells end. What takes their place needs none to be there.
+        [ -z "$pulse" ] || trap 'exec /bin/sh "$here/revert" wait "$id" again' EXIT ;;
+    boot) ! systemctl is-active --quiet "gameday-$id.timer" || exit 0 ;;  # of this boot, and guarded
+    esac
+    uptime
     # A way back that fails is tried again for an hour; after that the next contact with the host does it.
-    while [ $pause -lt 60 ] || [ $((now - ends)) -lt 360000 ]; do
-        one_attempt
-        sleep $pause
-        pause=$((pause < 60 ? pause * 2 : 60))
+    pause=1 last=$((now + 360000))
+    while :; do
+        command eval one_attempt && leave 0
+        code=$?
         uptime
-    done
-    exit 1 ;;
+        [ $now -lt $last ] || leave $code
+        again=$((now + pause * 100))
+        while [ $now -lt $again ]; do command eval 'doze $((again - now))'; uptime; done
+        pause=$((pause < 60 ? pause * 2 : 60))
+    done ;;
 *)
     one_attempt
-    echo "still in place: "@CLAIM@": $seen" >&2
-    exit 1 ;;
+    code=$?
+    [ $code != 1 ] || echo "still in place: "@CLAIM@": $seen" >&2
+    exit $code ;;
 esac
 """
 
@@ -150,7 +210,13 @@ STOP_WATCHER = r"""    read -r pid self 2>/dev/null <"$ledger/ended/$id/watcher"
     set -- ${line##*) }
     [ "${20}" != "$self" ] || kill -s TERM -- "-$pid" 2>/dev/null"""
 
-STOP_SYSTEMD = r"""    [ "$by" = timer ] || systemctl stop "gameday-$id.timer" >/dev/null 2>&1"""
+STOP_SYSTEMD = r"""    [ "$by" = timer ] || systemctl stop "gameday-$id.timer" >/dev/null 2>&1
+    [ -z "$lease" ] || [ "$by" = lease ] || systemctl stop "gameday-$id-lease.service" >/dev/null 2>&1"""
+
+# Whoever made systemd read its files meanwhile has made it read this unit, too, and it keeps it in mind until it is told.
+FORGET_REBOOT = r"""    rm -f %s
+    known=$($limit systemctl list-units --all --plain --no-legend "gameday-$id-boot.service" 2>/dev/null 9<&-)
+    [ -z "$known" ] || $limit systemctl daemon-reload 9<&-"""
 
 
 def quote(words):
@@ -200,11 +266,14 @@ def script(record, plan, ledger, here):
         "ENDS": str(record["ends_uptime"]),
         "BOOT": shlex.quote(record["boot_id"]),
         "SETTLE": str(plan.settle),
+        "LEASE": str(record.get("lease") or ""),
+        "LOCK_SECONDS": str(LOCK_SECONDS),
         "STEP_SECONDS": str(STEP_SECONDS),
         "VERBS": VERBS if uses_verbs else "",
         "CHECK": check_text(plan.check),
         "REVERT": revert_text(plan.revert),
         "CLAIM": shlex.quote(json.dumps(record["claim"])),
+        "FORGET_REBOOT": FORGET_REBOOT % quote(reboot.paths(record)) if record["after_reboot"] == "unit" else "    :",
         "STOP_TIMER": STOP_SYSTEMD if record["timer"] == "systemd" else STOP_WATCHER,
     }
     return re.sub("@([A-Z_]+)@", lambda name: values[name.group(1)], SCRIPT)

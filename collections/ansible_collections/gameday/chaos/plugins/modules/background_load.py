@@ -81,7 +81,7 @@ from urllib.parse import urlsplit
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, load_generator
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS, Check, FaultRun, Plan, Refused, kept
-from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
+from ansible_collections.gameday.chaos.plugins.module_utils.ledger import UNASKED, Ledger, LedgerError
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import printable
 from ansible_collections.gameday.chaos.plugins.module_utils.statistics import percentile
 
@@ -148,7 +148,7 @@ def observation(params, record):
     seen = {"kind": "background_load", "name": params["name"], "at": clock.iso(), "seconds": 0, "value": len(requests), "requests": len(requests),
             "failures": failures, "error_rate": failures / len(requests) if requests else None}
     seen.update((name, percentile(times, share)) for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)))
-    built_in, early = bool(record["arguments"].get("url")), record.get("over_before") or record.get("ended_by") in ("timer", "sweep")
+    built_in, early = bool(record["arguments"].get("url")), record.get("over_before") or record.get("ended_by") in UNASKED
     unknown = []
     if built_in and early:
         unknown.append("the load was over before it was ended; give it a longer duration")

@@ -30,7 +30,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 faults:
-  description: The faults in place, see the documentation page C(docs/results.md). C(overdue) tells that its time is over and it waits for a sweep.
+  description:
+    - The faults in place, see the documentation page C(docs/results.md). C(overdue) tells that its time is over, or that the host was restarted since, and
+      it waits for a sweep; C(timer_lost), that nothing ends it when its time is over. M(gameday.chaos.recover), of whatever run, mends both.
   returned: always
   type: list
   elements: dict
@@ -39,6 +41,10 @@ ended:
   returned: always
   type: list
   elements: dict
+halted:
+  description: Who halted the faults on this host (C(who), C(since), C(reason)), see M(gameday.chaos.halt); null where nobody did.
+  returned: always
+  type: dict
 unreadable:
   description: Entries of the ledger without a readable record; nothing of ours makes them.
   returned: always
@@ -55,9 +61,11 @@ def main():
     module = AnsibleModule(argument_spec={"run": {"type": "str"}}, supports_check_mode=True)
     ledger, run = Ledger(), module.params["run"]
     try:
-        in_place = [dict(public(record), overdue=ledger.is_overdue(record)) for record in ledger.in_place() if run in (None, record["run"])]
+        records = [record for record in ledger.in_place() if run in (None, record["run"])]
+        lost = {record["id"] for record in ledger.lost(records)}
+        in_place = [dict(public(record), overdue=ledger.is_overdue(record), timer_lost=record["id"] in lost) for record in records]
         ended = [public(record) for record in sorted(ledger.history(), key=lambda one: one["armed"]) if run in (None, record["run"])]
-        module.exit_json(changed=False, faults=in_place, ended=ended, unreadable=ledger.unreadable())
+        module.exit_json(changed=False, faults=in_place, ended=ended, halted=ledger.halted(), unreadable=ledger.unreadable())
     except LedgerError as error:
         module.fail_json(msg=str(error))
 

@@ -73,6 +73,9 @@ options:
     type: list
     elements: str
     default: []
+  halted:
+    description: Who halted the faults on the host, from M(gameday.chaos.ledger_info).
+    type: dict
 """
 
 EXAMPLES = r"""

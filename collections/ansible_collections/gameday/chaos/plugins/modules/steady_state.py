@@ -85,7 +85,7 @@ options:
         this host are put back at once, without the controller; then the module fails.
     type: float
   run:
-    description: The run whose faults O(stop_after_outage) puts back.
+    description: The run whose faults O(stop_after_outage) puts back, and whose leases are renewed as long as this lasts.
     type: str
     default: manual
 """
@@ -147,7 +147,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.gameday.chaos.plugins.module_utils import clock, window
+from ansible_collections.gameday.chaos.plugins.module_utils import clock, lease, window
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import (
     COMMON_OPTIONS,
     LONGEST,
@@ -306,7 +306,6 @@ def main():
             "slower": {"type": "bool", "default": False},
             "baseline_tolerance": {"type": "float", "default": 0},
             "stop_after_outage": {"type": "float"},
-            "run": {"type": "str", "default": "manual"},
             **COMMON_OPTIONS,
         },
         supports_check_mode=True,
@@ -327,7 +326,8 @@ def main():
         module.fail_json(msg=str(error))
     use = "within" if params["within"] is not None else "during" if params["during"] is not None else "now"
     begin, start = clock.iso(), time.monotonic()
-    found, extra = watching(params, probes, baseline) if use == "during" else now_or_within(params, probes)
+    with lease.kept(params["run"], module.check_mode):
+        found, extra = watching(params, probes, baseline) if use == "during" else now_or_within(params, probes)
     result = {"title": params["title"], "use": use, "met": overall([one["met"] for one in found]), "begin": begin, "end": clock.iso(),
               "seconds": round(time.monotonic() - start, 6), "stopped": None, "probes": found,
               "reasons": ["%s: %s" % (one["name"], "; ".join(one["reasons"])) for one in found if one["met"] is not True]}

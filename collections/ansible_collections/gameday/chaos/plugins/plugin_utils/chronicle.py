@@ -151,7 +151,7 @@ class Chronicle:
     def on_result(self, event):
         changed = []
         experiment = self.belongs_to(event)
-        if experiment is None and event["shape"] not in (None, "clock"):
+        if experiment is None and event["shape"] not in (None, "clock", "recovery"):  # who only puts things back tries nothing
             experiment = self.begin(event)
         if experiment is None:
             return changed

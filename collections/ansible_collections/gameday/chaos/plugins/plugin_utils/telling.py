@@ -24,7 +24,8 @@ from ansible_collections.gameday.chaos.plugins.plugin_utils.wording import (
 )
 
 MANY = 8  # lines about single hosts, before they are summed up
-ENDED_BY = {"timer": "the host's own timer", "sweep": "a sweep", "hand": "hand", "stop_condition": "the stop condition"}
+ENDED_BY = {"timer": "the host's own timer", "sweep": "a sweep", "hand": "hand", "stop_condition": "the stop condition",
+            "boot": "the host after a reboot", "lease": "its lease, which nobody renewed", "halt": "the red button"}
 
 
 class View:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ansible_collections.gameday.chaos.plugins.module_utils.ledger import UNASKED
+
 ORDER = ("passed", "inconclusive", "deviated", "errored", "not_restored")  # from best to worst
 
 
@@ -67,7 +69,10 @@ def of_faults(faults, injected_anywhere, observed_anywhere):
     idle = sorted({fault["claim"] for fault in faults} - {fault["claim"] for fault in faults if fault.get("verified")})
     if idle:
         return "inconclusive", "%s had no measured effect" % ", ".join(idle)
-    early = [fault["claim"] for fault in faults if fault.get("ended_by") in ("timer", "sweep")]
+    early = [fault["claim"] for fault in faults if fault.get("ended_by") in UNASKED]
+    halted = [fault["claim"] for fault in faults if fault.get("ended_by") == "halt"]
+    if halted:
+        return "inconclusive", "%s was ended by the red button before the method was over" % ", ".join(halted)
     if early:
         return "inconclusive", "%s was over before the method was; give it a longer duration" % ", ".join(early)
     undone = [fault["claim"] for fault in faults if fault.get("lasted") is False]
