@@ -15,7 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint, timer, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Held, Ledger, LedgerError, new_id
-from ansible_collections.gameday.chaos.plugins.module_utils.probe import printable
+from ansible_collections.gameday.chaos.plugins.module_utils.probe import no_text, printable
 
 MAXIMUM_DURATION = 4 * 3600
 MANUAL = "manual"
@@ -73,9 +73,6 @@ def run_fault(claim, plan, options, tools=(), **constraints):
     C(options) and C(constraints) are those of AnsibleModule; C(tools) are the programs that the plan calls, or a function of params that tells.
     """
     module = AnsibleModule(argument_spec=dict(FAULT_OPTIONS, **options), supports_check_mode=True, **constraints)
-    for name, option in module.argument_spec.items():
-        if module.params[name] is None:  # given, but as nothing: {{ variable }} of a null
-            module.params[name] = option.get("default")
     run = FaultRun(module, claim, plan, tools)
     try:
         result = run.present() if module.params["state"] == "present" else run.absent()
@@ -90,6 +87,9 @@ def run_fault(claim, plan, options, tools=(), **constraints):
 class FaultRun:
     def __init__(self, module, claim, plan, tools):
         self.module, self.params = module, module.params
+        for name, option in module.argument_spec.items():
+            if module.params[name] is None:  # given, but as nothing: {{ variable }} of a null
+                module.params[name] = option.get("default")
         self.claim, self.plan, self.tools = claim, plan, tools
         self.kind = module._name.split(".")[-1]
         self.ledger = Ledger()
@@ -98,7 +98,13 @@ class FaultRun:
     def so_far(self):
         return {"fault": public(self.record)} if self.record else {}
 
+    def refuse_what_is_no_text(self):
+        problem = no_text(self.params)
+        if problem:
+            raise Refused(problem)
+
     def present(self):
+        self.refuse_what_is_no_text()
         starts_at = self.validated_start()
         self.validate_duration()
         self.require_tools()
@@ -118,6 +124,7 @@ class FaultRun:
         return self.result(True, plan, public(self.record))
 
     def absent(self):
+        self.refuse_what_is_no_text()
         claim = self.claim(self.params, ask)
         record = self.ledger.find(claim)
         if not record:

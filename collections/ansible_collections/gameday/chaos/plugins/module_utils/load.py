@@ -27,11 +27,11 @@ def place(params, look):
 
 def size(option, text):
     """Bytes, from 256MiB, 256M or 268435456."""
-    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:i?B)?\s*", str(text), re.IGNORECASE)
-    value = int(float(found.group(1)) * UNITS[found.group(2).upper()]) if found else 0
-    if value < 1:
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:i?B)?\s*", str(text), re.IGNORECASE | re.ASCII)
+    value = float(found.group(1)) * UNITS[found.group(2).upper()] if found else 0
+    if not 1 <= value < UNLIMITED:
         raise Refused("%s: %r is no size; give one such as 256MiB or 2GiB" % (option, text))
-    return value
+    return int(value)
 
 
 class Target:

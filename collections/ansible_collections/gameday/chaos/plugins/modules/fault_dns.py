@@ -82,7 +82,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 
-from ansible_collections.gameday.chaos.plugins.module_utils import container, name_server, nftables, verbs
+from ansible_collections.gameday.chaos.plugins.module_utils import container, interfaces, name_server, nftables, verbs
 from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, kept, run_fault
 
@@ -190,7 +190,7 @@ def forgetting(params):
 def wrong_address(params, place, names, now, look):
     """A copy without these names, but for one line, is mounted over the file; in a container by way of its /dev, which is always its own memory."""
     try:
-        address = str(ipaddress.ip_address(params["address"] or ""))
+        address = str(ipaddress.ip_address(interfaces.without_zone(params["address"] or "")))
     except ValueError:
         raise Refused("address: %r is no address; action: wrong_address needs one, for example 192.0.2.1" % params["address"]) from None
     for name, meaning in now.items():
