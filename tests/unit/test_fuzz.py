@@ -11,9 +11,12 @@ from __future__ import annotations
 import importlib
 import os
 import re
+from types import SimpleNamespace
 
 import hypothesis.strategies as st
 import pytest
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import COMMON_OPTIONS
 from ansible_collections.gameday.chaos.plugins.module_utils.probes import KINDS
@@ -160,3 +163,37 @@ def clear(outcome, module):
     answer = outcome.result
     assert not answer.get("changed") or module == "recover" or answer.get("fault", answer.get("load", {})).get("state") == "planned"
     return answer
+
+
+ACTIONS = {
+    "preflight": ({"title": "T", "name": "n", "run": "r", "method": str(__file__)}, {
+        "description": "str", "tags": "list", "steady_state": "list", "recovery": "float", "maximum_hosts": "str", "windows": "list", "held_by": "list",
+        "unreadable": "list", "no_such_option": "str"}),
+    "verdict": ({"run": "r", "variable": "phases"}, {"no_such_option": "str"}),
+}
+window = st.dictionaries(st.sampled_from(["days", "from", "until", "timezone", "form"]), GARBAGE | st.sampled_from(["mon", "25:00", "9:00", "Europe/Oslo"]))
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+@pytest.mark.parametrize("examples", [pytest.param(100, id="short"), pytest.param(1000, id="long", marks=pytest.mark.long)])
+def test_what_runs_on_the_controller_answers_garbage_in_words(name, examples):
+    """The two that ask no host: they refuse by AnsibleError or by a failed result."""
+    required, options = ACTIONS[name]
+    action = importlib.import_module("ansible_collections.gameday.chaos.plugins.action." + name).ActionModule
+
+    @chosen(examples)
+    @given(st.dictionaries(st.sampled_from(sorted({*required, *options})), GARBAGE, max_size=4), st.lists(window, max_size=2))
+    def answered(arguments, windows):
+        arguments = {**required, **({"windows": windows} if name == "preflight" and windows else {}), **arguments}
+        task = SimpleNamespace(args=arguments, async_val=0, check_mode=False, diff=False, action=name, delegate_to=None)
+        host_variables = {"ansible_play_hosts_all": ["h"], "ansible_play_hosts": ["h"], "groups": {"all": ["h"]}, "inventory_hostname": "h",
+                          "hostvars": {"h": {"phases": {"run": "r"}}}}
+        connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/no/such"))
+        try:
+            result = action(task, connection, None, DataLoader(), None, None).run(task_vars=host_variables)
+        except AnsibleError as error:
+            assert any(option in str(error) for option in {*required, *options})
+            return
+        assert result["failed"] and result["msg"]
+
+    answered()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.gameday.chaos.plugins.plugin_utils import verdict
 
@@ -23,6 +24,9 @@ class ActionModule(ActionBase):
         observed = any(verdict.steady(one.get("before")) for one in phases.values())
         judged = {host: verdict.of_host(one, unsteady, injected, observed) for host, one in phases.items()}
         judged.update((host, ("not_restored" if injected else "errored", "%s was lost (unreachable or failed)" % host)) for host in lost)
+        if task_vars["inventory_hostname"] not in judged:
+            raise AnsibleActionFail("variable: %s registered no phases of run %s in %r; give the run and the variable that they were put into"
+                                    % (task_vars["inventory_hostname"], arguments["run"], arguments["variable"]))
         own, reason = judged[task_vars["inventory_hostname"]]
         own_verdicts = {host: one for host, (one, why) in judged.items()}
         overall = verdict.worst(own_verdicts.values())

@@ -150,19 +150,26 @@ while_mounted() {
 
 resolved() {
     # What a name means, as long as something of ours is there: resolved LOAD GETENT... -- VERB..., where LOAD and GETENT may be missing.
-    load=$1 asked=
+    load=$1 asked=0
     shift
-    while [ "$1" != -- ]; do asked="$asked $1" && shift; done
-    shift
-    "$@" || return 1
+    for word; do [ "$word" != -- ] || break; asked=$((asked + 1)); done
+    but_first $((asked + 1)) "$@" || return 1
     if [ "$seen" = gone ]; then
         [ -z "$load" ] || load_state "$load"
         [ "$seen" != ended ] || seen=gone
-    elif [ -n "$asked" ]; then
-        place=$seen
-        seen=$($limit $asked 2>&1 </dev/null 9<&-) || seen="no answer"
+    elif [ $asked -gt 0 ]; then
+        place=$seen left=$(($# - asked))
+        while [ $asked -gt 0 ]; do set -- "$@" "$1" && shift && asked=$((asked - 1)); done
+        shift $left
+        seen=$($limit "$@" 2>&1 </dev/null 9<&-) || seen="no answer"
         seen="$seen; $place"
     fi
+}
+
+but_first() {
+    # Run what is left without so many words.
+    shift $(($1 + 1))
+    "$@"
 }
 
 nft_table() {

@@ -218,10 +218,18 @@ def wrong_address(params, place, names, now, look):
     }
 
 
+def is_address(text):
+    """What a container writes into its files comes into rules of the packet filter, and must be no more than that."""
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
+
 def servers_of(place, look):
     """The name servers and the search domains of the place."""
     lines = [words for words in read(place, "/etc/resolv.conf", look) if len(words) > 1]
-    servers = [words[1].partition("%")[0] for words in lines if words[0] == "nameserver"]
+    servers = [server for server in (words[1].partition("%")[0] for words in lines if words[0] == "nameserver") if is_address(server)]
     searched = [words[1:] for words in lines if words[0] in ("search", "domain")]
     return list(dict.fromkeys(servers)), [domain.strip(".").lower() for domain in (searched or [[]])[-1] if domain.strip(".")]
 

@@ -197,6 +197,8 @@ def restarting(params):
     program = find_tool(name)
     if not program or not os.path.isabs(program):
         raise Refused("restart: %r is no program on this host; give its absolute path" % params["restart"][0])
+    if not os.path.isabs(params["restart_directory"]):
+        raise Refused("restart_directory: %r is not absolute; the way back runs in / and would look elsewhere" % params["restart_directory"])
     if not os.path.isdir(params["restart_directory"]):
         raise Refused("restart_directory: %s is no folder on this host" % params["restart_directory"])
     known = shutil.which(name, path=way_back.PATH) is not None
