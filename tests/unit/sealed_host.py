@@ -30,6 +30,7 @@ import threading
 import time
 import traceback
 
+from ansible.module_utils import _internal
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gameday.chaos.plugins.module_utils import way_back
 from real_module import NOBODY, PREFIX
@@ -266,6 +267,7 @@ class Ears:
 
 
 def serve(reading, writing):
+    _internal.is_controller = False
     ears = Ears()
     send(writing, {})
     while (asked := receive(reading)) is not None:

@@ -25,6 +25,7 @@ from contextlib import contextmanager
 
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, timer, way_back
 
+ROOTS = "/var/lib/gameday"
 RESERVE_BYTES = 64 * 1024
 KEEP_ENDED = 200
 GRACE = 300  # hundredths of a second that the timer is given before a sweep does its work
@@ -44,7 +45,7 @@ class Held(LedgerError):
 
 def default_root():
     if os.geteuid() == 0:
-        return "/var/lib/gameday"
+        return ROOTS
     return os.path.join(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "gameday")
 
 
