@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint, timer, way_back
-from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool
+from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool, start
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Held, Ledger, LedgerError, new_id
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import no_text, printable
 
@@ -251,21 +251,29 @@ class FaultRun:
             signal.signal(number, handler)
 
     def injected(self, plan, starts_at):
-        record = self.record
-        if starts_at:
-            time.sleep(max((starts_at - clock.now()).total_seconds(), 0))
+        held = []
+
+        def wait(descriptor):
+            """Until the instant, with the first step started and held, so that many hosts do not have to start it all at once."""
+            if starts_at:
+                held.append(start(plan.inject[0], held=True, pass_fds=(descriptor,)))
+                time.sleep(max((starts_at - clock.now()).total_seconds(), 0))
+
         try:
-            with self.ledger.lock(record["folder"]) as descriptor:
-                return self.steps(plan, descriptor) or self.effect(plan)
+            with self.ledger.lock(self.record["folder"], wait) as descriptor:
+                return self.steps(plan, descriptor, held) or self.effect(plan)
         except FileNotFoundError:
             return "it was ended by someone else before it began"
+        finally:
+            for process in held:  # it was not let go
+                process.communicate()
 
-    def steps(self, plan, descriptor):
+    def steps(self, plan, descriptor, held):
         for argv in plan.inject:
             left = (self.record["ends_uptime"] - clock.uptime()) / 100
             if left <= 0 or not self.ours():
                 return "its time was over, or it was ended, before the injection was complete"
-            answer = ask(argv, min(left, way_back.STEP_SECONDS), pass_fds=(descriptor,))
+            answer = ask(argv, min(left, way_back.STEP_SECONDS), held.pop() if held else None, pass_fds=(descriptor,))
             if answer.code:
                 return "%s: %s" % (way_back.quote(argv), answer.words)
         return None
@@ -274,13 +282,14 @@ class FaultRun:
         """A fault without a measured effect is none."""
         record, give_up = self.record, clock.uptime() + plan.effect_within * 100
         while True:
+            at = clock.iso()
             seen = ask(plan.check.argv).out.strip()
             if matches(seen, plan.check.broken):
                 break
             if clock.uptime() > min(give_up, record["ends_uptime"]):
                 return "it was injected but shows no effect: %s says %r" % (record["check"], seen)
             time.sleep(0.02)
-        record.update(begin=clock.iso(), verified=True, effect=", ".join(seen.splitlines()))
+        record.update(begin=at, verified=True, effect=", ".join(seen.splitlines()))
         self.ledger.update(record)
         return None
 

@@ -292,14 +292,21 @@ ASK = 'seen= limit=; "$@"; code=$?; printf %s "$seen"; exit $code'
 VERB_NAMES = ("start_load",) + tuple(line.split("()")[0] for line in VERBS.splitlines() if line.endswith("() {"))
 
 
-def argv_to_run(argv):
-    """The vector that does argv outside the way back: a verb needs the shell that knows it; its arguments stay arguments."""
+HOLD = "read -r go || exit 125; exec </dev/null; "
+HELD = HOLD + 'exec "$@"'
+
+
+def argv_to_run(argv, held=False):
+    """
+    The vector that does argv outside the way back: a verb needs the shell that knows it; its arguments stay arguments.
+    C(held): one that is ready and waits for a line of input, so that what remains to be done then is done at once.
+    """
     words = []
     for word in map(str, argv):
         ours = word in PROGRAMS and (not words or words[-1] == "--")
         words += [sys.executable, "-I", "-S", "-c", PROGRAMS[word]] if ours else [word]
     if words[0] == "start_load":
-        return [sys.executable, "-I", "-S", "-c", START_LOAD, *words[1:]]
-    if words[0] in VERB_NAMES:
-        return ["/bin/sh", "-c", VERBS + ASK, "gameday", *words]
-    return words
+        words = [sys.executable, "-I", "-S", "-c", START_LOAD, *words[1:]]
+    elif words[0] in VERB_NAMES:
+        return ["/bin/sh", "-c", VERBS + HOLD + ASK if held else VERBS + ASK, "gameday", *words]
+    return ["/bin/sh", "-c", HELD, "gameday", *words] if held else words
