@@ -16,7 +16,9 @@ import urllib.parse
 
 from ansible.release import __version__ as ansible_version
 from experiments import costs
-from stage import Stage, ratio
+from stage import Stage, ratio  # which makes the lab known
+
+from lab import fleet
 
 TASK_LIMIT = 1.3
 PROBES_LIMIT = 1.3
@@ -24,6 +26,7 @@ WATCH_SECONDS, WATCH_INTERVAL, WATCH_SHARE, WATCH_MISSED = 10, 0.1, 0.03, 0.01
 LATE_LIMIT, LATE_FAULTS, LATE_DURATION = 0.5, 14, 10
 HISTORY = 200
 MEMORY_LIMIT = 2 * 1024
+FLEETS, TOGETHER, AHEAD, SKEW_LIMIT = (10, 50, 100), 50, 60, 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,8 +207,40 @@ def measure_experiments(stage, rounds):
             yield Row("%s: beyond its watching" % name, "%.1f s, %.1f × as many pings" % (seconds, multiple), "")
 
 
+def measure_fleet(stage, rounds):
+    """One experiment on 10, 50 and 100 hosts: network namespaces with their own sshd, on this machine's cores."""
+    hosts = stage.hosts(max(FLEETS))
+    if hosts is None:
+        yield Row("fleet", "not measured: needs root, and the lab's light hosts", "")
+        return
+    costs = {count: fleet.experiment(hosts, stage.folder / f"fleet-{count}", count) for count in FLEETS}
+    for count, cost in costs.items():
+        if cost.code or len(cost.journal["hosts"]) != count:
+            raise SystemExit(f"The experiment on {count} hosts failed:\n{cost.output[-3000:]}")
+        words = "%.0f s, controller %d MiB, journal %d KiB" % (cost.seconds, cost.memory / 1024, cost.bytes / 1024)
+        yield Row("fleet, %d hosts" % count, words, "")
+    least, most = costs[min(FLEETS)], costs[max(FLEETS)]
+    times = max(FLEETS) / min(FLEETS)
+    for what, value in (("time", most.seconds / least.seconds), ("journal", most.bytes / least.bytes)):
+        yield at_most("fleet, %s: %d hosts : %d hosts" % (what, max(FLEETS), min(FLEETS)), value, times * 1.1)
+    yield at_most("fleet, memory of the controller: %d hosts : %d hosts" % (max(FLEETS), min(FLEETS)), most.memory / least.memory, 2)
+
+
+def measure_halt(stage, rounds):
+    """The red button on 50 hosts; and 50 hosts that are hit at one instant."""
+    hosts = stage.hosts(TOGETHER)
+    if hosts is None:
+        yield Row("halt, skew", "not measured: needs root, and the lab's light hosts", "")
+        return
+    yield Row("halt: %d hosts clean after" % TOGETHER, "%.0f s" % fleet.halt(hosts, stage.folder / "halt", TOGETHER), "")
+    cost = fleet.experiment(hosts, stage.folder / "together", TOGETHER, forks=TOGETHER, ahead=AHEAD)
+    if cost.code:
+        raise SystemExit(f"The experiment on {TOGETHER} hosts failed:\n{cost.output[-3000:]}")
+    yield at_most("starts_at: seconds between the first and the last of %d hosts" % TOGETHER, fleet.skew(cost.journal), SKEW_LIMIT, "%.3f")
+
+
 MEASURES = {"tasks": measure_tasks, "probes": measure_probes, "watching": measure_watching, "timer": measure_timer,
-            "experiments": measure_experiments}
+            "experiments": measure_experiments, "fleet": measure_fleet, "halt": measure_halt}
 HEADING = Row("measure", "value", "target", None)
 
 

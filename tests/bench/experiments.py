@@ -11,10 +11,9 @@ import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+from stage import ROOT  # which makes the lab known
 
-from lab.voiceassist import AsProcesses  # noqa: E402 its folder must be found first
+from lab.voiceassist import AsProcesses
 
 EXPERIMENTS = sorted(path.parents[1].name for path in ROOT.glob("roles/*/tasks/method.yml"))
 

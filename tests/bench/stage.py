@@ -24,6 +24,11 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from lab import fleet  # noqa: E402 its folder must be found first
+from lab.hosts import LabError, NetnsHosts, script  # noqa: E402
+
 NOBODY = 65534
 SERVER = """
 import http.server, sys
@@ -158,6 +163,20 @@ class Stage:
         except (OSError, subprocess.SubprocessError):
             return None
         return name
+
+    def hosts(self, count):
+        """Light hosts of the lab, each with a process to freeze; None where they cannot be had."""
+        state, rootfs, prefix = self.folder / f"hosts-{count}", ROOT / ".cache/lab/rootfs", f"bench-{os.getpid()}-{count}"
+        rootfs.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            script("netns-hosts", "rootfs", rootfs)
+            script("netns-hosts", "up", count, rootfs, state, LAB_PREFIX=prefix)
+        except LabError:
+            return None
+        self.closing.callback(script, "netns-hosts", "down", state)
+        hosts = NetnsHosts(state, prefix)
+        fleet.start_sleepers(hosts)
+        return hosts
 
     def play(self, tasks, interpreter=None):
         """Run tasks in one play on this machine; returns them as they ended. A failed one ends the benchmark."""

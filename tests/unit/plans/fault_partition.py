@@ -107,6 +107,7 @@ REFUSED = [(what, "fault_partition", params, look, reason) for what, params, loo
     ("nobody in particular", {}, {}, "addresses, ports: give at least one of them"),
     ("group without hosts", {"addresses": [], "ports": ["80"]}, {}, "addresses: the list is empty (a group without hosts?), and would not mean nobody"),
     ("word that is no address", {"addresses": ["192.0.2.300"]}, {}, "addresses: '192.0.2.300' is no address, network or host name"),
+    ("end of a rule as a zone", {"addresses": ["fe80::%x; flush ruleset/64"]}, {}, "is no address, network or host name"),
     ("end of a rule", {"addresses": ["192.0.2.1; drop"]}, {}, "is no address, network or host name"),
     ("name that nobody knows", {"addresses": ["no-such-host.invalid"]}, {}, "addresses: this host cannot resolve 'no-such-host.invalid'"),
     ("host itself", {"addresses": ["127.0.0.1", "localhost"]}, listed([NFT]), "all of them are this host's own"),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.gameday.chaos.plugins.plugin_utils import clocks, verdict
 
@@ -29,6 +30,9 @@ class ActionModule(ActionBase):
                 timings = self.timings(list(together.values()), arguments)
         judged.update((host, ("errored", "%s was lost (unreachable or failed) before anything was injected there" % host))
                       for host in task_vars["ansible_play_hosts_all"] if host not in task_vars["ansible_play_hosts"] and host not in judged)
+        if here not in judged:
+            raise AnsibleActionFail("variable: %s registered no phases of run %s in %r; give the run and the variable that they were put into"
+                                    % (here, arguments["run"], arguments["variable"]))
         own, reason = judged[here]
         if own == "passed" and arguments["maximum_skew"] and (timings["skew"] or 0) > arguments["maximum_skew"]:
             own, reason = judged[here] = "inconclusive", ("the hosts were not hit together: %.2f s lay between the first and the last, and "

@@ -27,19 +27,25 @@ class Answer:
         return (self.err.strip() or self.out.strip() or "exit code %s" % self.code)[-600:]
 
 
-def ask(argv, seconds=30, **options):
+def start(argv, held=False, **options):
+    """Start argv; C(held) lets it wait for a word on its standard input, and end when that is closed without one. Raises OSError."""
+    environment = dict(os.environ, LC_ALL="C", PATH="%s:%s" % (os.environ.get("PATH", ""), way_back.PATH))
+    return subprocess.Popen(verbs.argv_to_run(argv, held), stdin=subprocess.PIPE if held else subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, env=environment, start_new_session=True, **options)
+
+
+def ask(argv, seconds=30, held=None, **options):
     """
     Run argv and wait, at most this long; everything it started in its process group dies with it when the time is up.
     Its environment is ours with the language of messages fixed. Code 127: not there; 124: took too long.
+    C(held) is a process of this argv that was started before, and has waited for this moment.
     """
-    environment = dict(os.environ, LC_ALL="C", PATH="%s:%s" % (os.environ.get("PATH", ""), way_back.PATH))
     try:
-        process = subprocess.Popen(verbs.argv_to_run(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   env=environment, start_new_session=True, **options)
+        process = held or start(argv, **options)
     except OSError as error:
         return Answer(127, "", "%s: %s" % (argv[0], error.strerror))
     try:
-        out, err = process.communicate(timeout=seconds)
+        out, err = process.communicate(b"go\n" if held else None, timeout=seconds)
         code = process.returncode
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint, lease, reboot, timer, way_back
-from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool
+from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool, start
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import UNASKED, Held, Ledger, LedgerError, new_id
-from ansible_collections.gameday.chaos.plugins.module_utils.probe import printable
+from ansible_collections.gameday.chaos.plugins.module_utils.probe import no_text, printable
 
 MAXIMUM_DURATION = 4 * 3600
 MANUAL = "manual"
@@ -74,9 +74,6 @@ def run_fault(claim, plan, options, tools=(), **constraints):
     C(options) and C(constraints) are those of AnsibleModule; C(tools) are the programs that the plan calls, or a function of params that tells.
     """
     module = AnsibleModule(argument_spec=dict(FAULT_OPTIONS, **options), supports_check_mode=True, **constraints)
-    for name, option in module.argument_spec.items():
-        if module.params[name] is None:  # given, but as nothing: {{ variable }} of a null
-            module.params[name] = option.get("default")
     run = FaultRun(module, claim, plan, tools)
     try:
         with lease.kept(module.params["run"], module.check_mode):
@@ -92,6 +89,9 @@ def run_fault(claim, plan, options, tools=(), **constraints):
 class FaultRun:
     def __init__(self, module, claim, plan, tools):
         self.module, self.params = module, module.params
+        for name, option in module.argument_spec.items():
+            if module.params[name] is None:  # given, but as nothing: {{ variable }} of a null
+                module.params[name] = option.get("default")
         self.claim, self.plan, self.tools = claim, plan, tools
         self.kind = module._name.split(".")[-1]
         self.ledger = Ledger()
@@ -100,7 +100,13 @@ class FaultRun:
     def so_far(self):
         return {"fault": public(self.record)} if self.record else {}
 
+    def refuse_what_is_no_text(self):
+        problem = no_text(self.params)
+        if problem:
+            raise Refused(problem)
+
     def present(self):
+        self.refuse_what_is_no_text()
         starts_at = self.validated_start()
         self.validate_duration()
         self.require_tools()
@@ -122,6 +128,7 @@ class FaultRun:
         return self.result(True, plan, public(self.record))
 
     def absent(self):
+        self.refuse_what_is_no_text()
         claim = self.claim(self.params, ask)
         record = self.ledger.find(claim)
         if not record:
@@ -266,16 +273,24 @@ class FaultRun:
             signal.signal(number, handler)
 
     def injected(self, plan, starts_at):
-        record = self.record
-        if starts_at:
-            time.sleep(max((starts_at - clock.now()).total_seconds(), 0))
+        held = []
+
+        def wait(descriptor):
+            """Until the instant, with the first step started and held, so that many hosts do not have to start it all at once."""
+            if starts_at:
+                held.append(start(plan.inject[0], held=True, pass_fds=(descriptor,)))
+                time.sleep(max((starts_at - clock.now()).total_seconds(), 0))
+
         try:
-            with self.ledger.lock(record["folder"]) as descriptor:
-                return self.steps(plan, descriptor) or self.effect(plan)
+            with self.ledger.lock(self.record["folder"], before=wait) as descriptor:
+                return self.steps(plan, descriptor, held) or self.effect(plan)
         except FileNotFoundError:
             return "it was ended by someone else before it began"
+        finally:
+            for process in held:  # it was not let go
+                process.communicate()
 
-    def steps(self, plan, descriptor):
+    def steps(self, plan, descriptor, held):
         for argv in plan.inject:
             left = (self.record["ends_uptime"] - clock.uptime()) / 100
             if left <= 0 or not self.ours():
@@ -283,7 +298,7 @@ class FaultRun:
             halted = self.ledger.halted()  # looked at once more when the record is in place: whoever halts the host sees that, or we see them
             if halted:
                 return halted_words(halted)
-            answer = ask(argv, min(left, way_back.STEP_SECONDS), pass_fds=(descriptor,))
+            answer = ask(argv, min(left, way_back.STEP_SECONDS), held.pop() if held else None, pass_fds=(descriptor,))
             if answer.code:
                 return "%s: %s" % (way_back.quote(argv), answer.words)
         return None
@@ -292,13 +307,14 @@ class FaultRun:
         """A fault without a measured effect is none."""
         record, give_up = self.record, clock.uptime() + plan.effect_within * 100
         while True:
+            at = clock.iso()
             seen = ask(plan.check.argv).out.strip()
             if matches(seen, plan.check.broken):
                 break
             if clock.uptime() > min(give_up, record["ends_uptime"]):
                 return "it was injected but shows no effect: %s says %r" % (record["check"], seen)
             time.sleep(0.02)
-        record.update(begin=clock.iso(), verified=True, effect=", ".join(seen.splitlines()))
+        record.update(begin=at, verified=True, effect=", ".join(seen.splitlines()))
         self.ledger.update(record)
         return None
 

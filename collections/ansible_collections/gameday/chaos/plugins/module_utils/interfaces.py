@@ -10,11 +10,18 @@ import json
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Refused
 
 
+def without_zone(address):
+    """The address, or ValueError: Python takes anything behind % for a zone, even a whole rule of a packet filter."""
+    if "%" in address:
+        raise ValueError("no zone can be given, which packets do not carry")
+    return address
+
+
 def networks(params, option):
     found = []
     for given in params[option] or []:
         try:
-            found.append(ipaddress.ip_network(given))
+            found.append(ipaddress.ip_network(without_zone(given)))
         except ValueError as error:
             raise Refused("%s: %r is neither an address nor a network (%s); give addresses such as 192.0.2.7 or networks such as 2001:db8::/64; "
                           "getent ahosts tells those of a name" % (option, given, error)) from None

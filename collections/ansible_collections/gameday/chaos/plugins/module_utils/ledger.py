@@ -215,10 +215,15 @@ class Ledger:
             return []
 
     @contextmanager
-    def lock(self, folder, how=fcntl.LOCK_EX):
-        """Hold the fault's lock; yields the descriptor, which injecting commands inherit, so that it outlives this process with them."""
+    def lock(self, folder, how=fcntl.LOCK_EX, before=None):
+        """
+        Hold the fault's lock; yields the descriptor, which injecting commands inherit, so that it outlives this process with them.
+        C(before), a function of the descriptor, is called when it is open and nothing is locked yet.
+        """
         descriptor = os.open(os.path.join(folder, "revert"), os.O_RDONLY)
         try:
+            if before:
+                before(descriptor)
             fcntl.flock(descriptor, how)
             yield descriptor
         finally:

@@ -29,8 +29,8 @@ def size(option, text):
         value = amount.size(text)
     except ValueError as error:
         raise Refused("%s: %s" % (option, error)) from None
-    if value < 1:
-        raise Refused("%s: %r is nothing; give a size such as 256MiB or 2GiB" % (option, text))
+    if not 1 <= value < UNLIMITED:
+        raise Refused("%s: %r is no size; give one such as 256MiB or 2GiB" % (option, text))
     return value
 
 

@@ -48,6 +48,9 @@ def run_probe(kind):
 
 
 def validate(kind, arguments):
+    problem = no_text({name: value for name, value in arguments.items() if name != "body"})
+    if problem:
+        raise BadArgument(problem)
     if hasattr(kind, "validate"):
         kind.validate(arguments)
 
@@ -81,6 +84,20 @@ def printable(value):
     if isinstance(value, dict):
         return {printable(name): printable(one) for name, one in value.items()}
     return [printable(one) for one in value] if isinstance(value, list) else value
+
+
+def no_text(params):
+    """Which option holds what no program can be given, in words; None when all are usable."""
+    found = next((name for name, value in params.items() if any("\0" in word for word in words_in(value))), None)
+    return found and "%s: holds a NUL character, which no name, path or argument on a host can hold; leave it out" % found
+
+
+def words_in(value):
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    return [word for one in value for word in words_in(one)] if isinstance(value, (list, tuple)) else []
 
 
 def too_slow(arguments, seconds):

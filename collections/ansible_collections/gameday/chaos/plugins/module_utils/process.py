@@ -92,7 +92,7 @@ def pid_in(path):
     """The pid in a pid file; raises ValueError or OSError with words for a person."""
     with open(path) as source:
         first = source.readline().strip()
-    if not first.isdigit():
+    if not re.fullmatch("[0-9]{1,10}", first):
         raise ValueError("holds no pid but %r" % first[:40])
     return int(first)
 
@@ -107,7 +107,11 @@ def signal_name(text):
 
 
 def uid_of(user):
-    return int(user) if str(user).isdigit() else pwd.getpwnam(user).pw_uid
+    """Raises KeyError where there is no such user."""
+    try:
+        return int(user) if user.isascii() and user.isdigit() else pwd.getpwnam(user).pw_uid
+    except ValueError as error:
+        raise KeyError(user) from error
 
 
 def listeners(port):

@@ -19,10 +19,10 @@ from contextlib import contextmanager
 
 from ansible_collections.gameday.chaos.plugins.module_utils import clock
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import LedgerError, new_id
+from ansible_collections.gameday.chaos.plugins.module_utils.root import ROOTS
 
 NAME = "reservation.json"
 LARGEST = 16 * 1024
-ROOTS_LEDGER = "/var/lib/gameday"
 
 
 class Reserved(Exception):
@@ -99,7 +99,7 @@ class Reservation:
 def other_ledgers():
     """(folder, uid of its owner) of the ledgers of other users that could be here."""
     if os.geteuid() != 0:
-        return [(ROOTS_LEDGER, 0)]
+        return [(ROOTS, 0)]
     homes = {(entry.pw_dir, entry.pw_uid) for entry in pwd.getpwall() if entry.pw_uid != 0 and entry.pw_dir not in ("", "/", "/nonexistent")}
     return [(os.path.join(home, ".local/state/gameday"), uid) for home, uid in sorted(homes)]
 

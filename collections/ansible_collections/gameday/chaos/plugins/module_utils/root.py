@@ -7,10 +7,12 @@ from __future__ import annotations
 import os
 import stat
 
+ROOTS = "/var/lib/gameday"
+
 
 def default_root():
     if os.geteuid() == 0:
-        return "/var/lib/gameday"
+        return ROOTS
     return os.path.join(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "gameday")
 
 

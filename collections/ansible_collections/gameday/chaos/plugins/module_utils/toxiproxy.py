@@ -38,7 +38,7 @@ def api_of(params):
         parts = urllib.parse.urlsplit(given)
         host, port = parts.hostname, parts.port or 8474
         good = parts.scheme in ("http", "https") and host and re.fullmatch(r"[A-Za-z0-9_.:-]+", host) and parts.path in ("", "/")
-        good = good and not parts.query and not parts.fragment
+        good = good and parts.port != 0 and not parts.query and not parts.fragment and re.fullmatch(r"[\x21-\x7e]+", given)  # urlsplit forgives line breaks
     except ValueError:
         good = False
     if not good:

@@ -150,19 +150,26 @@ while_mounted() {
 
 resolved() {
     # What a name means, as long as something of ours is there: resolved LOAD GETENT... -- VERB..., where LOAD and GETENT may be missing.
-    load=$1 asked=
+    load=$1 asked=0
     shift
-    while [ "$1" != -- ]; do asked="$asked $1" && shift; done
-    shift
-    "$@" || return 1
+    for word; do [ "$word" != -- ] || break; asked=$((asked + 1)); done
+    but_first $((asked + 1)) "$@" || return 1
     if [ "$seen" = gone ]; then
         [ -z "$load" ] || load_state "$load"
         [ "$seen" != ended ] || seen=gone
-    elif [ -n "$asked" ]; then
-        place=$seen
-        seen=$($limit $asked 2>&1 </dev/null 9<&-) || seen="no answer"
+    elif [ $asked -gt 0 ]; then
+        place=$seen left=$(($# - asked))
+        while [ $asked -gt 0 ]; do set -- "$@" "$1" && shift && asked=$((asked - 1)); done
+        shift $left
+        seen=$($limit "$@" 2>&1 </dev/null 9<&-) || seen="no answer"
         seen="$seen; $place"
     fi
+}
+
+but_first() {
+    # Run what is left without so many words.
+    shift $(($1 + 1))
+    "$@"
 }
 
 nft_table() {
@@ -285,14 +292,21 @@ ASK = 'seen= limit=; "$@"; code=$?; printf %s "$seen"; exit $code'
 VERB_NAMES = ("start_load",) + tuple(line.split("()")[0] for line in VERBS.splitlines() if line.endswith("() {"))
 
 
-def argv_to_run(argv):
-    """The vector that does argv outside the way back: a verb needs the shell that knows it; its arguments stay arguments."""
+HOLD = "read -r go || exit 125; exec </dev/null; "
+HELD = HOLD + 'exec "$@"'
+
+
+def argv_to_run(argv, held=False):
+    """
+    The vector that does argv outside the way back: a verb needs the shell that knows it; its arguments stay arguments.
+    C(held): one that is ready and waits for a line of input, so that what remains to be done then is done at once.
+    """
     words = []
     for word in map(str, argv):
         ours = word in PROGRAMS and (not words or words[-1] == "--")
         words += [sys.executable, "-I", "-S", "-c", PROGRAMS[word]] if ours else [word]
     if words[0] == "start_load":
-        return [sys.executable, "-I", "-S", "-c", START_LOAD, *words[1:]]
-    if words[0] in VERB_NAMES:
-        return ["/bin/sh", "-c", VERBS + ASK, "gameday", *words]
-    return words
+        words = [sys.executable, "-I", "-S", "-c", START_LOAD, *words[1:]]
+    elif words[0] in VERB_NAMES:
+        return ["/bin/sh", "-c", VERBS + HOLD + ASK if held else VERBS + ASK, "gameday", *words]
+    return ["/bin/sh", "-c", HELD, "gameday", *words] if held else words

@@ -75,6 +75,7 @@ observation:
 """
 
 import os
+import re
 import sys
 from urllib.parse import urlsplit
 
@@ -106,8 +107,12 @@ def generator(params, report):
         raise Refused("url, command: give one of them: where to send requests, or a generator of your own")
     if params["command"]:
         return params["command"]
-    parts = urlsplit(params["url"])
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    try:
+        parts = urlsplit(params["url"])
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        good = False
+    if not good or not re.fullmatch(r"[\x21-\x7e]+", params["url"]):
         raise Refused("url: give one such as http://127.0.0.1:8080/, without user and password")
     if not 0 < params["rate"] <= 200 or params["rate"] * params["duration"] > MOST:
         raise Refused("rate: %s a second for %s s is not within 200 a second and %d in all" % (params["rate"], params["duration"], MOST))

@@ -82,7 +82,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 
-from ansible_collections.gameday.chaos.plugins.module_utils import container, name_server, nftables, verbs
+from ansible_collections.gameday.chaos.plugins.module_utils import container, interfaces, name_server, nftables, verbs
 from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, kept, run_fault
 
@@ -190,7 +190,7 @@ def forgetting(params):
 def wrong_address(params, place, names, now, look):
     """A copy without these names, but for one line, is mounted over the file; in a container by way of its /dev, which is always its own memory."""
     try:
-        address = str(ipaddress.ip_address(params["address"] or ""))
+        address = str(ipaddress.ip_address(interfaces.without_zone(params["address"] or "")))
     except ValueError:
         raise Refused("address: %r is no address; action: wrong_address needs one, for example 192.0.2.1" % params["address"]) from None
     for name, meaning in now.items():
@@ -218,10 +218,18 @@ def wrong_address(params, place, names, now, look):
     }
 
 
+def is_address(text):
+    """What a container writes into its files comes into rules of the packet filter, and must be no more than that."""
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
+
 def servers_of(place, look):
     """The name servers and the search domains of the place."""
     lines = [words for words in read(place, "/etc/resolv.conf", look) if len(words) > 1]
-    servers = [words[1].partition("%")[0] for words in lines if words[0] == "nameserver"]
+    servers = [server for server in (words[1].partition("%")[0] for words in lines if words[0] == "nameserver") if is_address(server)]
     searched = [words[1:] for words in lines if words[0] in ("search", "domain")]
     return list(dict.fromkeys(servers)), [domain.strip(".").lower() for domain in (searched or [[]])[-1] if domain.strip(".")]
 

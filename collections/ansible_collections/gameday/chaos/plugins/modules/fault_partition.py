@@ -111,7 +111,7 @@ import ipaddress
 import re
 import socket
 
-from ansible_collections.gameday.chaos.plugins.module_utils import connection, container, nftables
+from ansible_collections.gameday.chaos.plugins.module_utils import connection, container, interfaces, nftables
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Plan, Refused, run_fault
 
 OPTIONS = {
@@ -143,7 +143,7 @@ def networks(option, values):
     found = {}
     for value in values:
         try:
-            found[value] = [ipaddress.ip_network(value, strict=False)]
+            found[value] = [ipaddress.ip_network(interfaces.without_zone(value), strict=False)]
             continue
         except ValueError:
             if not re.fullmatch(r"(?=.*[A-Za-z])[A-Za-z0-9_.-]+", value):

@@ -112,6 +112,7 @@ from ansible_collections.gameday.chaos.plugins.module_utils.command import find_
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
 
 SELECTORS = ("pid_file", "name", "pattern", "port", "user")
+MAXIMUM_RESTART = 3600
 OPTIONS = {
     "pid_file": {"type": "path"},
     "name": {"type": "str"},
@@ -196,6 +197,8 @@ def restarting(params):
     program = find_tool(name)
     if not program or not os.path.isabs(program):
         raise Refused("restart: %r is no program on this host; give its absolute path" % params["restart"][0])
+    if not os.path.isabs(params["restart_directory"]):
+        raise Refused("restart_directory: %r is not absolute; the way back runs in / and would look elsewhere" % params["restart_directory"])
     if not os.path.isdir(params["restart_directory"]):
         raise Refused("restart_directory: %s is no folder on this host" % params["restart_directory"])
     known = shutil.which(name, path=way_back.PATH) is not None
@@ -223,6 +226,8 @@ def killing(params, found, identities):
 def plan(params, look):
     if params["count"] < 1:
         raise Refused("count: %s is less than 1" % params["count"])
+    if not 1 <= params["restart_within"] <= MAXIMUM_RESTART:
+        raise Refused("restart_within: %s is not between 1 and %s seconds" % (params["restart_within"], MAXIMUM_RESTART))
     found = selected(params)
     identities = [str(part) for one in found for part in (one.pid, one.start)]
     if params["action"] == "kill":

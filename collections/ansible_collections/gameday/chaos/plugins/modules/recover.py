@@ -25,7 +25,8 @@ options:
     description: End only the fault that holds this claim, whatever its run.
     type: str
   all:
-    description: End every fault of every run on this host.
+    description:
+      - End every fault of every run on this host. Without become these are the faults of this user; a warning says so where root has a ledger, too.
     type: bool
     default: false
 """
@@ -50,7 +51,10 @@ recovery:
   type: dict
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gameday.chaos.plugins.module_utils import root
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
 from ansible_collections.gameday.chaos.plugins.module_utils.recovery import recover
 
@@ -69,6 +73,8 @@ def main():
         changed, recovery = recover(Ledger(), dry=module.check_mode, **module.params)
     except LedgerError as error:
         module.fail_json(msg=str(error))
+    if module.params["all"] and os.geteuid() != 0 and os.path.isdir(root.ROOTS):
+        module.warn("Only the faults of this user were looked at. Root has a ledger on this host, too (%s): use become for the faults in it" % root.ROOTS)
     if not recovery["restored"]:
         module.fail_json(msg="not restored: %s" % "; ".join(recovery["residue"]), changed=changed, recovery=recovery)
     module.exit_json(changed=changed, recovery=recovery)

@@ -43,7 +43,8 @@ class Record:
                 started[event["host"], event["uuid"]] = event
             elif event["what"] == "result":
                 started.pop((event["host"], event["uuid"]), None)
-                self.shapes.setdefault(event["shape"], []).append(event)
+                for host in (None, event["host"]):
+                    self.shapes.setdefault((event["shape"], host), []).append(event)
                 self.of_host.setdefault(event["host"], []).append(event)
         self.under_way = list(started.values())
         self.lost = {lost_place(event) for event in self.results if event["status"] == "unreachable"}
@@ -51,7 +52,7 @@ class Record:
         self.hosts = list(dict.fromkeys(self.begin["hosts"] + list(self.of_host)))
 
     def shape(self, name, host=None):
-        return [event for event in self.shapes.get(name, ()) if host in (None, event["host"])]
+        return self.shapes.get((name, host), [])
 
 
 def first_line(text):
