@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import ssl
@@ -14,7 +15,7 @@ import urllib.request
 
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_process import Failed
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_substitution import substitute
-from ansible_collections.gameday.chaos.plugins.module_utils.probe_http import encoded, masked
+from ansible_collections.gameday.chaos.plugins.module_utils.probe_http import masked
 
 LONGEST_BODY = 4 * 1024 * 1024
 KEEPS_METHOD = (307, 308)
@@ -35,6 +36,11 @@ class Redirects(urllib.request.HTTPRedirectHandler):
 
     def http_error_308(self, request, answer, code, reason, headers):
         return self.http_error_302(request, answer, 307, reason, headers)
+
+
+def encoded(part):
+    """Quoted as the library that Chaos Toolkit uses quotes it; what is quoted stays so."""
+    return urllib.parse.quote(part, safe="!#$%&'()*+,/:;=?@[]~")
 
 
 def form(arguments):
@@ -69,8 +75,6 @@ def request_of(provider, configuration, secrets):
             if kind and not any(name.lower() == "content-type" for name in headers):
                 sent["Content-Type"] = kind
         if parts.username:
-            import base64
-
             pair = "%s:%s" % (urllib.parse.unquote(parts.username), urllib.parse.unquote(parts.password or ""))
             sent.setdefault("Authorization", "Basic " + base64.b64encode(pair.encode()).decode())
         clean = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=encoded(parts.path) or "/", query=encoded(query), fragment="")

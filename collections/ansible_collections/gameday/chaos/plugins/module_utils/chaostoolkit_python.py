@@ -19,7 +19,6 @@ asked, answer = sys.argv[1:3]
 with open(asked, encoding="utf-8") as file:
     task = json.load(file)
 sys.path[:] = [entry for entry in sys.path if entry not in ("", ".")] + ([task["directory"]] if task["directory"] else [])
-said = {}
 
 def plain(value):
     import datetime, decimal, uuid
@@ -43,17 +42,15 @@ def tell(said):
             text = json.dumps(dict(said, output=repr(said.get("output"))[:10000]))
         file.write(text)
 
-try:
+def called():
     import importlib, inspect
     try:
         module = importlib.import_module(task["module"])
     except ImportError as error:
-        tell({"missing": "%s: %s" % (type(error).__name__, error)})
-        sys.exit(0)
+        return {"missing": "%s: %s" % (type(error).__name__, error)}
     function = getattr(module, task["func"], None)
     if not callable(function):
-        tell({"missing": "it has no function %s" % task["func"]})
-        sys.exit(0)
+        return {"missing": "it has no function %s" % task["func"]}
     arguments = task["arguments"]
     try:
         known = inspect.signature(function).parameters
@@ -63,9 +60,12 @@ try:
         arguments["secrets"] = task["secrets"]
     if "configuration" in known:
         arguments["configuration"] = task["configuration"]
-    said = {"output": function(**arguments)}
+    return {"output": function(**arguments)}
+
+try:
+    said = called()
 except BaseException as error:
-    said = {"failed": traceback.format_exception_only(type(error), error)[-1].strip(), "trace": traceback.format_exc()[-4000:]}
+    said = {"failed": traceback.format_exception_only(type(error), error)[-1].strip()}
 tell(said)
 """
 

@@ -60,7 +60,7 @@ class Experiment:
 
     def note(self, event):
         """Keep in mind what is in place, and so what a look at the steady state is a look at."""
-        shape, data, host = event["shape"], event["data"], place(event)
+        shape, host = event["shape"], place(event)
         event["stage"] = self.stage(event)
         if event["status"] == "unreachable" and not event["ignored"]:
             self.lost.add(event["host"])
