@@ -11,7 +11,7 @@ import sys
 
 import chaosreport
 import pytest
-from chaostoolkit_cases import parameters, written
+from chaostoolkit_table import parameters, written
 
 from unit.http_servers import serving
 

@@ -11,7 +11,7 @@ import time
 
 import chaosreport
 import pytest
-from chaostoolkit_cases import act, experiment, process
+from chaostoolkit_table import act, experiment, process
 
 ROOT = pathlib.Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks/chaostoolkit.yml"
