@@ -27,8 +27,8 @@ RULES = {
     "action-get": "warning", "shell": "warning", "map-arguments": "warning", "not-substituted": "warning", "odd-variable": "warning",
     "background": "warning", "duplicate-name": "warning", "action-in-hypothesis": "warning", "python-pitfall": "warning", "control": "warning",
     # what makes it dangerous, or hard to trust
-    "no-way-back": "warning", "no-timeout": "notice", "broad-kill": "warning", "inline-secret": "warning", "no-recovery-probe": "notice",
-    "gate-rollback": "notice",
+    "no-way-back": "warning", "own-way-back": "notice", "no-timeout": "notice", "broad-kill": "warning", "inline-secret": "warning",
+    "no-recovery-probe": "warning", "rollback-strategy": "warning", "strategy-during": "notice", "contributions": "warning",
 }
 
 
