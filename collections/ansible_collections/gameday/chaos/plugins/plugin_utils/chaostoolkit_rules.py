@@ -84,6 +84,12 @@ def is_map(value):
     return isinstance(value, dict)
 
 
+def kind_of(provider):
+    """http, process, python, or whatever other text stands there as type."""
+    kind = provider.get("type") if is_map(provider) else None
+    return kind if isinstance(kind, str) else None
+
+
 def is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 

@@ -11,7 +11,7 @@ from ansible_collections.gameday.chaos.plugins.plugin_utils import chaostoolkit_
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_rules import HYPOTHESIS, activities, is_map
 
 # Python functions whose result is no JSON, so that Chaos Toolkit's journal ends in the middle of it.
-NOT_JSON = ("subprocess", "requests", "urllib.request", "httpx", "socket")
+NOT_JSON = ("requests", "urllib.request", "httpx", "socket")
 CONTRIBUTIONS = ("high", "medium", "low", "none")
 LOSSY = re.compile(r"loss|drop|corrupt|duplicate|reorder", re.IGNORECASE)
 

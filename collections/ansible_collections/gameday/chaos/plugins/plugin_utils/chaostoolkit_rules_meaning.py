@@ -48,8 +48,10 @@ def flat_secrets(experiment, report):
         report.add("flat-secrets", ("secrets", name), "is a secret without a group, upon which Chaos Toolkit ends with a traceback",
                    "Put it into a group: secrets: {default: {%s: ...}}" % name)
     group = secrets.setdefault("default", {})
-    if is_map(group):
-        group.update({name: secrets.pop(name) for name in flat if name != "default"})
+    if is_map(group) and "default" not in flat:
+        for name in flat:
+            group[name] = secrets.pop(name)
+            report.moved(("secrets", "default", name), ("secrets", name))
 
 
 def one_activity(path, activity, place, report):
@@ -110,6 +112,7 @@ def http(path, activity, provider, report):
         report.add("http-body", (*path, key), "is not read by Chaos Toolkit, which sends an empty body; it is taken for arguments",
                    "Call it arguments%s" % (", with the header Content-Type: application/json" if as_json else ""))
         provider["arguments"] = provider.pop(key)
+        report.moved((*path, "arguments"), (*path, key))
         if as_json:
             set_json(provider)
         if "method" not in provider and activity.get("type") == "action":
@@ -125,8 +128,9 @@ def http(path, activity, provider, report):
                        "and a form otherwise; JSON is sent", "Spell it Content-Type: application/json")
             set_json(provider)
         elif value is None and any(isinstance(one, (dict, list)) for one in arguments.values()):
-            report.add("nested-form", (*path, "arguments"), "is sent as a form, which mangles what is nested in it",
+            report.add("nested-form", (*path, "arguments"), "is sent by Chaos Toolkit as a form, which mangles what is nested in it; JSON is sent",
                        "Add the header Content-Type: application/json")
+            set_json(provider)
 
 
 def set_json(provider):
@@ -141,7 +145,9 @@ def activity_timeout(path, activity, provider, report):
     report.add("activity-timeout", (*path, "timeout"), "is checked and never used by Chaos Toolkit%s"
                % ("; the provider's counts" if "timeout" in provider else "; it is taken for the provider's"), "Move timeout into the provider")
     del activity["timeout"]
-    provider.setdefault("timeout", timeout)
+    if "timeout" not in provider:
+        provider["timeout"] = timeout
+        report.moved((*path, "provider", "timeout"), (*path, "timeout"))
 
 
 def secrets_of_provider(path, provider, report):
