@@ -9,8 +9,11 @@ import json
 import pathlib
 import sys
 
+import jinja2
+import jinja2.meta
 import pytest
 import yaml
+from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_convert import convert
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_file import FileProblem, load, parse
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_lint import examine
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_rules import LEVELS, RULES
@@ -119,3 +122,33 @@ def test_json_and_yaml_say_the_same(experiment):
     of_json, of_yaml = (examine(parse(written, kind, "fuzz")) for written, kind in ((text, "json"), (yaml.safe_dump(value, sort_keys=False), "yaml")))
     assert of_json[0] == of_yaml[0]
     assert {(one.rule, one.path, one.message) for one in of_json[1]} == {(one.rule, one.path, one.message) for one in of_yaml[1]}
+
+
+def texts(value):
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from texts(inner)
+
+
+@slowly
+@given(experiments)
+def test_whatever_can_be_run_is_converted_into_yaml_whose_templates_are_only_ours(experiment):
+    document = as_read(experiment)
+    try:
+        with nothing_executed():
+            found = convert(document, compat=True)
+    except FileProblem as problem:
+        known = set(places(document.experiment)) | {()}
+        assert problem.message and (problem.path in known or problem.path[:-1] in known), problem
+        return
+    own = yaml.safe_load(found.files["roles/%s/meta/argument_specs.yml" % found.name])["argument_specs"]["main"]["options"]
+    known = {"lookup", "range", "chaos_hosts", "ansible_parent_role_paths", *own}
+    for path, text in found.files.items():
+        value = yaml.safe_load(text)
+        assert value is not None, path
+        assert max(map(len, text.splitlines())) < 4000
+        for one in texts(value):
+            template = jinja2.Environment().parse(one)  # raises where it is none
+            named = jinja2.meta.find_undeclared_variables(template)
+            assert all(name in known or name.startswith(found.name) for name in named), (path, one)

@@ -182,7 +182,7 @@ def stress(words, container=None, extra=None):
         faults.append(Fault("fault_cpu", {**where, **({"workers": workers} if workers else {}), **({"load": int(load)} if load else {})}, ()))
     if "-m" in given or "--vm" in given:
         size = given.get("--vm-bytes", "256M")
-        amount = {"percent": float(size[:-1])} if size.endswith("%") else {"bytes": words_of.size(size)}
+        amount = {"percent": words_of.percent(size)} if size.endswith("%") else {"bytes": words_of.size(size)}
         faults.append(Fault("fault_memory", {**where, **amount}, ()))
     if {"-d", "--hdd", "-i", "--io"} & set(given):
         workers = int(given.get("-d", given.get("--hdd", given.get("-i", given.get("--io")))))

@@ -21,7 +21,7 @@ RULES = {
     "python-process": "notice", "python-sleep": "notice", "http-body": "notice", "tolerance-number": "notice", "strategy-typo": "notice",
     "action-body-get": "warning", "json-header": "warning", "nested-form": "warning", "tolerance-process": "warning", "tolerance-target": "warning",
     "activity-timeout": "warning", "flat-secrets": "warning", "secrets-not-a-list": "warning", "dry": "warning", "tags": "warning",
-    "hypothesis-ref": "notice",
+    "hypothesis-ref": "notice", "hypothesis-under-fault": "warning",
     # what would silently not work
     "ignored-key": "warning", "duplicate-key": "warning", "never-judged": "warning", "no-hypothesis": "warning", "never-met": "warning",
     "action-get": "warning", "shell": "warning", "map-arguments": "warning", "not-substituted": "warning", "odd-variable": "warning",

@@ -36,9 +36,9 @@ def of_hypothesis(experiment, report):
         if not judged:
             report.add("no-recovery-probe", (HYPOTHESIS,), "nothing looks whether the system recovers",
                        "Add a %s, or a probe with a tolerance at the end of rollbacks" % HYPOTHESIS)
-    elif strategy_of(experiment, "hypothesis") == "before-method-only" and not judged:
-        report.add("no-recovery-probe", ("runtime", "hypothesis", "strategy"), "looks only before the method, so that nothing looks whether it recovers",
-                   "Leave the strategy out, or add a probe with a tolerance at the end of rollbacks")
+    elif strategy_of(report.document.experiment, "hypothesis") == "before-method-only" and not judged:
+        report.add("no-recovery-probe", ("runtime", "hypothesis", "strategy"), "looks only before the method, so that Chaos Toolkit never looks whether the "
+                   "system recovers; here the hypothesis is looked at once everything is put back", "Add a probe with a tolerance at the end of rollbacks")
 
 
 def strategy_of(experiment, name):
