@@ -20,7 +20,7 @@ class ActionModule(ActionBase):
                 if host not in task_vars["ansible_play_hosts"] and host not in phases]
         injected = any(verdict.has_effect(one) for one in phases.values())
         unsteady = self.unsteady(phases, lost)
-        observed = any(verdict.steady(one.get("before")) for one in phases.values())
+        observed = any(verdict.steady(one.get("before")) or (one.get("account") or {}).get("observed") for one in phases.values())
         judged = {host: verdict.of_host(one, unsteady, injected, observed) for host, one in phases.items()}
         judged.update((host, ("not_restored" if injected else "errored", "%s was lost (unreachable or failed)" % host)) for host in lost)
         own, reason = judged[task_vars["inventory_hostname"]]

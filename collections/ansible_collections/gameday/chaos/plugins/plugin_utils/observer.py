@@ -18,7 +18,8 @@ import os
 from ansible_collections.gameday.chaos.plugins.plugin_utils.masking import clean
 
 # A result is ours when it has one of these keys with a dict that has this key in it.
-SHAPES = {"fault": "claim", "observation": "met", "steady_state": "met", "recovery": "restored", "experiment": "run", "verdict": "verdict"}
+SHAPES = {"fault": "claim", "observation": "met", "steady_state": "met", "recovery": "restored", "experiment": "run", "verdict": "verdict",
+          "entry": "activity", "document": "source"}
 PHASES = ("preflight", "before", "method", "evidence", "recover", "after", "verdict")
 ECHOES = {"debug", "set_fact", "assert", "include_vars", "meta"}
 BOOKKEEPING = {"setup", "gather_facts", "add_host", "group_by"}
