@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_rules import is_map, is_number
+from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_rules import is_map, is_number, kind_of
 
 OPERATORS = {
     "eq": ("eq", "==", "=", "equals", "equal", "is"), "ne": ("ne", "!=", "<>", "not_equals", "not_equal"),
@@ -33,17 +33,21 @@ class NotUnderstood(Exception):
 def apply(path, activity, place, report):
     """Moves what is expected into the tolerance, and mends the tolerance itself."""
     provider = activity.get("provider")
-    kind = provider.get("type") if is_map(provider) else None
-    found = []
+    kind, found, origin = kind_of(provider), [], None
     for owner, place_of in ((activity, path), (provider, (*path, "provider"))):
         for key in ("expect", "expected_status") if is_map(owner) else ():
             if key in owner:
-                found += understood(owner.pop(key), key, (*place_of, key), kind, report)
+                origin = (*place_of, key)
+                found += understood(owner.pop(key), key, origin, kind, report)
     mend(path, activity, kind, report)
     if found:
         own = [activity["tolerance"]] if activity.get("tolerance") is not None else []
         together = [one for index, one in enumerate(own + found) if one not in (own + found)[:index]]
         activity["tolerance"] = together[0] if len(together) == 1 else {"type": "all", "tolerances": together}
+        at = (*path, "tolerance")
+        moves = [((*at, "tolerances", index), at if index < len(own) else origin) for index in range(len(together))] if own else [(at, origin)]
+        for new, old in moves:
+            report.moved(new, old)
     elif place in ("method", "rollbacks") and activity.get("tolerance") is not None:
         report.add("tolerance-judged", (*path, "tolerance"), "is not read by Chaos Toolkit, which judges only what stands in the hypothesis; here it is judged",
                    "Nothing needs to be changed")
@@ -192,7 +196,7 @@ def number(value):
 
 def of_probe(at, activity, tolerance, report):
     """A probe that judges another. Chaos Toolkit asks only whether it returned something, which a process or an http request always does."""
-    kind = tolerance["provider"].get("type")
+    kind = kind_of(tolerance["provider"])
     if kind == "python":
         tolerance["provider"].setdefault("arguments", {})
     tolerance.setdefault("name", "%s, judged" % activity.get("name"))

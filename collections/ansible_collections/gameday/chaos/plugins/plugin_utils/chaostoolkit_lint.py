@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+from ansible_collections.gameday.chaos.plugins.plugin_utils import chaostoolkit_rules_advice as advice
 from ansible_collections.gameday.chaos.plugins.plugin_utils import chaostoolkit_rules_meaning as meaning
 from ansible_collections.gameday.chaos.plugins.plugin_utils import chaostoolkit_rules_structure as structure
+from ansible_collections.gameday.chaos.plugins.plugin_utils import chaostoolkit_rules_variables as variables
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_rules import Finding, Report, plain
 
 __all__ = ["Finding", "examine"]
@@ -22,4 +24,6 @@ def examine(document, compat=False):
         report.add("duplicate-key", path, "is there twice; the one on line %s is not read" % line, "Remove one of them")
     meaning.apply(experiment, report)
     structure.check(experiment, report)
+    advice.advise(experiment, report)
+    variables.look(experiment, report)
     return experiment, report.findings()

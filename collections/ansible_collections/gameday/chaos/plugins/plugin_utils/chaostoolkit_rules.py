@@ -21,14 +21,14 @@ RULES = {
     "python-process": "notice", "python-sleep": "notice", "http-body": "notice", "tolerance-number": "notice", "strategy-typo": "notice",
     "action-body-get": "warning", "json-header": "warning", "nested-form": "warning", "tolerance-process": "warning", "tolerance-target": "warning",
     "activity-timeout": "warning", "flat-secrets": "warning", "secrets-not-a-list": "warning", "dry": "warning", "tags": "warning",
-    "hypothesis-ref": "notice",
+    "hypothesis-ref": "notice", "hypothesis-under-fault": "warning",
     # what would silently not work
     "ignored-key": "warning", "duplicate-key": "warning", "never-judged": "warning", "no-hypothesis": "warning", "never-met": "warning",
     "action-get": "warning", "shell": "warning", "map-arguments": "warning", "not-substituted": "warning", "odd-variable": "warning",
     "background": "warning", "duplicate-name": "warning", "action-in-hypothesis": "warning", "python-pitfall": "warning", "control": "warning",
     # what makes it dangerous, or hard to trust
-    "no-way-back": "warning", "no-timeout": "notice", "broad-kill": "warning", "inline-secret": "warning", "no-recovery-probe": "notice",
-    "gate-rollback": "notice",
+    "no-way-back": "warning", "own-way-back": "notice", "no-timeout": "notice", "broad-kill": "warning", "inline-secret": "warning",
+    "no-recovery-probe": "warning", "rollback-strategy": "warning", "strategy-during": "notice", "contributions": "warning",
 }
 
 
@@ -82,6 +82,12 @@ class Report:
 
 def is_map(value):
     return isinstance(value, dict)
+
+
+def kind_of(provider):
+    """http, process, python, or whatever other text stands there as type."""
+    kind = provider.get("type") if is_map(provider) else None
+    return kind if isinstance(kind, str) else None
 
 
 def is_number(value):

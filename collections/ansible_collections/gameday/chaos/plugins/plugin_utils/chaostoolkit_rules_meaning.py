@@ -18,6 +18,7 @@ def apply(experiment, report):
     for path, activity, place in list(activities(experiment)):
         one_activity(path, activity, place, report)
     refs_of_hypothesis(experiment, report)
+    hypothesis_under_fault(experiment, report)
 
 
 def top_level(experiment, report):
@@ -48,8 +49,10 @@ def flat_secrets(experiment, report):
         report.add("flat-secrets", ("secrets", name), "is a secret without a group, upon which Chaos Toolkit ends with a traceback",
                    "Put it into a group: secrets: {default: {%s: ...}}" % name)
     group = secrets.setdefault("default", {})
-    if is_map(group):
-        group.update({name: secrets.pop(name) for name in flat if name != "default"})
+    if is_map(group) and "default" not in flat:
+        for name in flat:
+            group[name] = secrets.pop(name)
+            report.moved(("secrets", "default", name), ("secrets", name))
 
 
 def one_activity(path, activity, place, report):
@@ -110,6 +113,7 @@ def http(path, activity, provider, report):
         report.add("http-body", (*path, key), "is not read by Chaos Toolkit, which sends an empty body; it is taken for arguments",
                    "Call it arguments%s" % (", with the header Content-Type: application/json" if as_json else ""))
         provider["arguments"] = provider.pop(key)
+        report.moved((*path, "arguments"), (*path, key))
         if as_json:
             set_json(provider)
         if "method" not in provider and activity.get("type") == "action":
@@ -125,8 +129,9 @@ def http(path, activity, provider, report):
                        "and a form otherwise; JSON is sent", "Spell it Content-Type: application/json")
             set_json(provider)
         elif value is None and any(isinstance(one, (dict, list)) for one in arguments.values()):
-            report.add("nested-form", (*path, "arguments"), "is sent as a form, which mangles what is nested in it",
+            report.add("nested-form", (*path, "arguments"), "is sent by Chaos Toolkit as a form, which mangles what is nested in it; JSON is sent",
                        "Add the header Content-Type: application/json")
+            set_json(provider)
 
 
 def set_json(provider):
@@ -141,7 +146,9 @@ def activity_timeout(path, activity, provider, report):
     report.add("activity-timeout", (*path, "timeout"), "is checked and never used by Chaos Toolkit%s"
                % ("; the provider's counts" if "timeout" in provider else "; it is taken for the provider's"), "Move timeout into the provider")
     del activity["timeout"]
-    provider.setdefault("timeout", timeout)
+    if "timeout" not in provider:
+        provider["timeout"] = timeout
+        report.moved((*path, "provider", "timeout"), (*path, "timeout"))
 
 
 def secrets_of_provider(path, provider, report):
@@ -161,3 +168,33 @@ def refs_of_hypothesis(experiment, report):
             report.add("hypothesis-ref", path, "a ref in the %s needs a tolerance of its own; that of %s is taken" % (HYPOTHESIS, ref),
                        "Write the tolerance beside ref")
             activity["tolerance"] = named[ref]["tolerance"]
+
+
+def hypothesis_under_fault(experiment, report):
+    """A probe of the method that expects of the same request what the hypothesis rules out: the hypothesis is not meant to hold while it is broken."""
+    runtime = experiment.get("runtime")
+    part = runtime.get("hypothesis") if is_map(runtime) else None
+    if runtime is not None and not is_map(runtime) or part is not None and not is_map(part) or part and part.get("strategy"):
+        return
+    healthy = [(item.get("provider"), codes(item.get("tolerance"))) for _path, item, place in activities(experiment) if place == "hypothesis"]
+    for path, item, place in activities(experiment):
+        broken = codes(item.get("tolerance"))
+        if place == "method" and broken and any(expected and not expected & broken and request_of(provider) == request_of(item.get("provider")) is not None
+                                                for provider, expected in healthy):
+            report.add("hypothesis-under-fault", path, "expects what the hypothesis rules out, and Chaos Toolkit looks at the hypothesis after the method, "
+                       "before the rollbacks: it would always deviate. It is looked at before the method, and once everything is put back",
+                       "Write runtime: {hypothesis: {strategy: before-method-only}}")
+            experiment["runtime"] = {**(runtime or {}), "hypothesis": {**(part or {}), "strategy": "before-method-only"}}
+            return
+
+
+def codes(tolerance):
+    """The statuses that are expected, where it is that simple."""
+    values = tolerance if isinstance(tolerance, list) else [tolerance]
+    return {one for one in values if isinstance(one, int) and not isinstance(one, bool)} if not isinstance(tolerance, bool) else set()
+
+
+def request_of(provider):
+    if not is_map(provider) or provider.get("type") not in ("http", "process"):
+        return None
+    return {key: value for key, value in provider.items() if key not in ("timeout", "headers", "verify_tls", "max_retries")}

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_expect import OPERATORS
-from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_rules import HYPOTHESIS, activities, is_map, is_number, is_variable
+from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_rules import HYPOTHESIS, activities, is_map, is_number, is_variable, kind_of
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_rules_keys import check_keys
 
 TYPES = {str: "a text", dict: "a map", list: "a list", bool: "true or false"}
@@ -115,8 +115,7 @@ def activity(item, path, place, report):
 
 
 def example(item):
-    kind = item["provider"].get("type") if is_map(item.get("provider")) else None
-    return {"http": "tolerance: 200", "process": "tolerance: 0", "python": "tolerance: true"}.get(kind, "tolerance: 200 beside ref")
+    return {"http": "tolerance: 200", "process": "tolerance: 0", "python": "tolerance: true"}.get(kind_of(item.get("provider")), "tolerance: 200 beside ref")
 
 
 def provider(value, path, report):
@@ -188,10 +187,10 @@ def tolerance(value, path, report):
     if not is_map(value):
         report.add("tolerance", path, "is %s, which no answer can be compared with" % name_of(value), "Write a number, a text, true, a list or a map with type")
         return
-    kind = value.get("type")
+    kind = kind_of(value)
     checks = {"regex": of_regex, "jsonpath": of_jsonpath, "range": of_range, "probe": of_probe, "all": of_all, "compare": of_compare}
     if kind not in checks:
-        report.add("tolerance", (*path, "type"), "is %.60r; there are regex, jsonpath, range and probe" % (kind,), "Write one of them")
+        report.add("tolerance", (*path, "type"), "is %.60r; there are regex, jsonpath, range and probe" % (value.get("type"),), "Write one of them")
         return
     check_keys("tolerance-%s" % kind, value, path, report)
     checks[kind](value, path, report)
