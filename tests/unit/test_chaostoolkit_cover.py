@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which commands and requests of a foreign experiment are known to break something, and what their way back is."""
+
 from __future__ import annotations
 
 import json
@@ -14,7 +15,6 @@ from ansible_collections.gameday.chaos.plugins.module_utils import chaostoolkit_
 from ansible_collections.gameday.chaos.plugins.module_utils import process
 from ansible_collections.gameday.chaos.plugins.module_utils.command import Answer
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Refused, matches
-
 from unit.real_module import Host
 
 IDENTITY = {"web": "aa" * 32, "db": "bb" * 32}
@@ -25,8 +25,11 @@ def look(argv):
     words = " ".join(argv[1:])
     if "container inspect" in words:
         names = words.partition("inspect ")[2].split()
-        found = [{"Id": IDENTITY[name], "Name": "/" + name, "State": {"Status": "exited" if name == "old" else "running"},
-                  "HostConfig": {"AutoRemove": False}} for name in ({value: key for key, value in IDENTITY.items()}.get(one, one) for one in names) if name in IDENTITY]
+        found = [
+            {"Id": IDENTITY[name], "Name": "/" + name, "State": {"Status": "exited" if name == "old" else "running"}, "HostConfig": {"AutoRemove": False}}
+            for name in ({value: key for key, value in IDENTITY.items()}.get(one, one) for one in names)
+            if name in IDENTITY
+        ]
         return Answer(0, json.dumps(found), "") if len(found) == len(names) else Answer(1, "", "No such container")
     if " ps --quiet" in words or words.startswith("ps --quiet"):
         return Answer(0, IDENTITY["db"] + "\n", "")
@@ -46,15 +49,24 @@ def plan(*argv):
     return cover.of_process(list(argv), look, "the activity")
 
 
-@pytest.mark.parametrize(("argv", "claim", "back", "broken", "whole"), [
-    (["docker", "stop", "web"], "container/web", [["start", IDENTITY["web"]]], "exited", ["running", ""]),
-    (["/usr/bin/docker", "container", "stop", "-t", "1", "web"], "container/web", [["start", IDENTITY["web"]]], "exited", ["running", ""]),
-    (["sudo", "-n", "docker", "kill", "--signal=TERM", "web"], "container/web", [["start", IDENTITY["web"]]], "exited", ["running", ""]),
-    (["docker", "pause", "web", "db"], "container/db,web", [["unpause", IDENTITY["db"]], ["unpause", IDENTITY["web"]]], "paused\npaused", ["running\nrunning", "running", ""]),
-    (["/bin/sh", "-c", "/usr/bin/docker stop web"], "container/web", [["start", IDENTITY["web"]]], "exited", ["running", ""]),
-    (["docker", "compose", "-f", "a.yml", "-p", "x", "stop", "db"], "container/db", [["start", IDENTITY["db"]]], "exited", ["running", ""]),
-    (["docker-compose", "kill", "-s", "KILL", "db"], "container/db", [["start", IDENTITY["db"]]], "exited", ["running", ""]),
-])
+@pytest.mark.parametrize(
+    ("argv", "claim", "back", "broken", "whole"),
+    [
+        (["docker", "stop", "web"], "container/web", [["start", IDENTITY["web"]]], "exited", ["running", ""]),
+        (["/usr/bin/docker", "container", "stop", "-t", "1", "web"], "container/web", [["start", IDENTITY["web"]]], "exited", ["running", ""]),
+        (["sudo", "-n", "docker", "kill", "--signal=TERM", "web"], "container/web", [["start", IDENTITY["web"]]], "exited", ["running", ""]),
+        (
+            ["docker", "pause", "web", "db"],
+            "container/db,web",
+            [["unpause", IDENTITY["db"]], ["unpause", IDENTITY["web"]]],
+            "paused\npaused",
+            ["running\nrunning", "running", ""],
+        ),
+        (["/bin/sh", "-c", "/usr/bin/docker stop web"], "container/web", [["start", IDENTITY["web"]]], "exited", ["running", ""]),
+        (["docker", "compose", "-f", "a.yml", "-p", "x", "stop", "db"], "container/db", [["start", IDENTITY["db"]]], "exited", ["running", ""]),
+        (["docker-compose", "kill", "-s", "KILL", "db"], "container/db", [["start", IDENTITY["db"]]], "exited", ["running", ""]),
+    ],
+)
 def test_containers(argv, claim, back, broken, whole, monkeypatch):
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     found = plan(*argv)
@@ -72,11 +84,18 @@ def test_the_engine_is_the_one_that_the_file_means(monkeypatch):
 def test_a_service():
     found = plan("systemctl", "stop", "nginx", "redis.service")
     assert found.revert == [["systemctl", "start", "nginx.service", "redis.service"]] and found.holds == ["unit nginx.service", "unit redis.service"]
-    assert matches("ActiveState=inactive\n\nActiveState=failed", found.check.broken) and not matches("ActiveState=active\n\nActiveState=inactive", found.check.broken)
+    assert matches("ActiveState=inactive\n\nActiveState=failed", found.check.broken) and not matches(
+        "ActiveState=active\n\nActiveState=inactive", found.check.broken
+    )
 
 
-@pytest.mark.parametrize("argv", [["tc", "qdisc", "add", "dev", "eth0", "root", "netem", "delay", "100ms"],
-                                  ["sudo", "tc", "qdisc", "replace", "dev", "eth0", "root", "handle", "1:", "netem", "loss", "5%"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["tc", "qdisc", "add", "dev", "eth0", "root", "netem", "delay", "100ms"],
+        ["sudo", "tc", "qdisc", "replace", "dev", "eth0", "root", "handle", "1:", "netem", "loss", "5%"],
+    ],
+)
 def test_packets(argv):
     found = plan(*argv)
     assert found.claim == "qdisc/eth0" and found.revert == [["tc", "qdisc", "del", "dev", "eth0", "root"]]
@@ -89,15 +108,42 @@ def test_a_load_is_ended_as_a_session():
     assert isinstance(found, cover.Load) and found.plan.revert == [["end_load", found.file]] and "the activity" in found.plan.claim
 
 
-@pytest.mark.parametrize("argv", [["echo", "docker stop web"], ["docker", "ps"], ["docker", "start", "web"], ["systemctl", "restart", "x"], ["tc", "qdisc", "del", "dev", "eth0", "root"],
-                                  ["/bin/sh", "-c", "docker stop $(docker ps -q)"], ["/bin/sh", "-c", "docker stop web; docker stop db"], ["true"], ["docker"], ["systemctl"], ["tc"],
-                                  ["docker", "compose", "up"], ["tc", "qdisc", "add", "dev", "eth0", "parent", "1:1", "netem"], ["sudo"], ["sudo", "-u"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["echo", "docker stop web"],
+        ["docker", "ps"],
+        ["docker", "start", "web"],
+        ["systemctl", "restart", "x"],
+        ["tc", "qdisc", "del", "dev", "eth0", "root"],
+        ["/bin/sh", "-c", "docker stop $(docker ps -q)"],
+        ["/bin/sh", "-c", "docker stop web; docker stop db"],
+        ["true"],
+        ["docker"],
+        ["systemctl"],
+        ["tc"],
+        ["docker", "compose", "up"],
+        ["tc", "qdisc", "add", "dev", "eth0", "parent", "1:1", "netem"],
+        ["sudo"],
+        ["sudo", "-u"],
+    ],
+)
 def test_what_is_not_known_is_nobodys(argv):
     assert plan(*argv) is None
 
 
-@pytest.mark.parametrize("argv", [["docker", "stop", "nobody"], ["docker", "stop"], ["docker", "kill", "-s", "USR1", "web"], ["systemctl", "stop"], ["kill"], ["kill", "-9", "x"],
-                                  ["pkill", "no-such-process-at-all"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["docker", "stop", "nobody"],
+        ["docker", "stop"],
+        ["docker", "kill", "-s", "USR1", "web"],
+        ["systemctl", "stop"],
+        ["kill"],
+        ["kill", "-9", "x"],
+        ["pkill", "no-such-process-at-all"],
+    ],
+)
 def test_what_is_known_and_cannot_be_covered_says_why(argv):
     with pytest.raises(Refused):
         plan(*argv)
@@ -115,8 +161,11 @@ def victim():
 @pytest.mark.parametrize("by", ["kill", "pkill", "shell"])
 @pytest.mark.parametrize(("signal", "back"), [("KILL", "start_process"), ("15", "start_process"), ("STOP", "signal_processes")])
 def test_one_process(victim, by, signal, back):
-    argv = {"kill": ["kill", "-%s" % signal, str(victim.pid)], "pkill": ["pkill", "-%s" % signal, "-f", "^sleep 7213$"],
-            "shell": ["/bin/sh", "-c", "/usr/bin/kill -s %s %s" % (signal, victim.pid)]}[by]
+    argv = {
+        "kill": ["kill", "-%s" % signal, str(victim.pid)],
+        "pkill": ["pkill", "-%s" % signal, "-f", "^sleep 7213$"],
+        "shell": ["/bin/sh", "-c", "/usr/bin/kill -s %s %s" % (signal, victim.pid)],
+    }[by]
     found = plan(*argv)
     assert found.claim == "process/pid=%s" % victim.pid and found.revert[0][0] == back
     if back == "start_process":
@@ -153,8 +202,13 @@ def test_toxics():
     assert matches('{"name":"latency_downstream"} 200', found.check.broken) and matches('{"error":"x"} 404', found.check.whole)
     down = request("POST", "/proxies/db", {"enabled": False})
     assert "DELETE" not in down.revert[0] and '{"enabled":true}' in down.revert[0]
-    for method, path, body in (("GET", "/proxies/db/toxics", None), ("DELETE", "/proxies/db/toxics/x", None), ("POST", "/proxies/db", {"enabled": True}), ("POST", "/proxies", {"name": "x"}),
-                               ("POST", "/other", {"enabled": False})):
+    for method, path, body in (
+        ("GET", "/proxies/db/toxics", None),
+        ("DELETE", "/proxies/db/toxics/x", None),
+        ("POST", "/proxies/db", {"enabled": True}),
+        ("POST", "/proxies", {"name": "x"}),
+        ("POST", "/other", {"enabled": False}),
+    ):
         assert request(method, path, body) is None
     for path, body in (("/proxies/absent/toxics", {"type": "latency"}), ("/proxies/db/toxics", {"type": "latency", "name": "old"})):
         with pytest.raises(Refused):
@@ -162,6 +216,7 @@ def test_toxics():
 
 
 # The module itself, as an ordinary user
+
 
 @pytest.fixture
 def host():
@@ -219,11 +274,20 @@ def test_an_action_that_fails_is_undone_and_says_so(host, theirs):
 
 
 def test_a_secret_is_nowhere_in_what_is_said_or_kept(host, theirs):
-    result = host.run("chaostoolkit_activity", activity=activity("kill", "-${signal}", "${pid}"), run="r1", duration=60,
-                      secrets={"g": {"signal": "STOP", "pid": str(theirs.pid), "unused": "sesame-open"}})
+    result = host.run(
+        "chaostoolkit_activity",
+        activity=activity("kill", "-${signal}", "${pid}"),
+        run="r1",
+        duration=60,
+        secrets={"g": {"signal": "STOP", "pid": str(theirs.pid), "unused": "sesame-open"}},
+    )
     assert result["entry"]["covered"] is True, result
     kept = "".join(path.read_text(errors="replace") for folder in host.entries() for path in pathlib.Path(folder).iterdir() if path.name != "reserve")
     assert "sesame-open" not in json.dumps(result) + kept
-    said = host.run("chaostoolkit_activity", activity=activity("echo", "sesame-open%2F and ${unused} ${quoted}"), configuration={},
-                    secrets={"g": {"unused": "sesame-open", "quoted": "a/b c"}})
+    said = host.run(
+        "chaostoolkit_activity",
+        activity=activity("echo", "sesame-open%2F and ${unused} ${quoted}"),
+        configuration={},
+        secrets={"g": {"unused": "sesame-open", "quoted": "a/b c"}},
+    )
     assert "sesame-open" not in json.dumps(said) and "a/b c" not in json.dumps(said)

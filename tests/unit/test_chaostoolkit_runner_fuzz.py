@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the runner makes of malformed experiments: words with the path of the key, never another exception, and nothing is executed before all is well."""
+
 from __future__ import annotations
 
 import json
@@ -18,19 +19,35 @@ from chaostoolkit_cases import CLEAN
 from chaostoolkit_spoiling import noise, spoilings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from unit.test_chaostoolkit_fuzz import nothing_executed
 
 CORPUS = pathlib.Path(__file__).parents[1] / "chaostoolkit"
 SEEDS = [CLEAN, *(yaml.safe_load(path.read_text()) for path in sorted(CORPUS.glob("*.yaml")))]
 slowly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-OPTIONS = {"compat": False, "duration": 600, "dry": "", "hypothesis_strategy": "", "rollback_strategy": "", "ignore_controls": False, "configuration": {}, "secrets": {}}
-anything = st.recursive(st.one_of(st.none(), st.booleans(), st.integers(-2, 10**6), st.floats(), st.text("a${}:/ \0é", max_size=6)),
-                        lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text("abtype", max_size=5), inner, max_size=3)), max_leaves=6)
+OPTIONS = {
+    "compat": False,
+    "duration": 600,
+    "dry": "",
+    "hypothesis_strategy": "",
+    "rollback_strategy": "",
+    "ignore_controls": False,
+    "configuration": {},
+    "secrets": {},
+}
+anything = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-2, 10**6), st.floats(), st.text("a${}:/ \0é", max_size=6)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text("abtype", max_size=5), inner, max_size=3)),
+    max_leaves=6,
+)
 
 
 @slowly
-@given(st.one_of(*(spoilings(seed, 4) for seed in SEEDS), noise), st.booleans(), st.booleans(), st.dictionaries(st.sampled_from(["configuration", "secrets", "a"]), anything))
+@given(
+    st.one_of(*(spoilings(seed, 4) for seed in SEEDS), noise),
+    st.booleans(),
+    st.booleans(),
+    st.dictionaries(st.sampled_from(["configuration", "secrets", "a"]), anything),
+)
 def test_it_is_refused_in_words_or_it_can_be_run(experiment, compat, check_mode, extra):
     document = parse(yaml.safe_dump(experiment, sort_keys=False, allow_unicode=True), "yaml", "fuzz.yaml")
     with nothing_executed():
@@ -48,13 +65,21 @@ def test_it_is_refused_in_words_or_it_can_be_run(experiment, compat, check_mode,
 
 
 @slowly
-@given(st.fixed_dictionaries({}, optional={name: anything for name in ("url", "method", "headers", "arguments", "timeout", "verify_tls")}),
-       st.fixed_dictionaries({}, optional={name: anything for name in ("path", "arguments", "timeout")}), anything, st.dictionaries(st.text("ab", max_size=2), anything))
+@given(
+    st.fixed_dictionaries({}, optional=dict.fromkeys(("url", "method", "headers", "arguments", "timeout", "verify_tls"), anything)),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(("path", "arguments", "timeout"), anything)),
+    anything,
+    st.dictionaries(st.text("ab", max_size=2), anything),
+)
 def test_an_odd_provider_or_pause_is_a_failed_activity_and_no_more(http, process, pause, configuration):
     secrets = {"g": configuration}
-    for attempt in (lambda: chaostoolkit_http.request_of(http, configuration, secrets), lambda: chaostoolkit_http.limit(http, configuration, secrets, 1),
-                    lambda: chaostoolkit_process.vector(process, configuration, secrets), lambda: chaostoolkit_process.seconds_of(process, 1),
-                    lambda: pauses({"pauses": {"before": pause}}, configuration, secrets)):
+    for attempt in (
+        lambda: chaostoolkit_http.request_of(http, configuration, secrets),
+        lambda: chaostoolkit_http.limit(http, configuration, secrets, 1),
+        lambda: chaostoolkit_process.vector(process, configuration, secrets),
+        lambda: chaostoolkit_process.seconds_of(process, 1),
+        lambda: pauses({"pauses": {"before": pause}}, configuration, secrets),
+    ):
         try:
             attempt()
         except Failed as failed:
