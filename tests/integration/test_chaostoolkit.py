@@ -12,7 +12,6 @@ import sys
 import chaosreport
 import pytest
 from chaostoolkit_cases import parameters, written
-
 from unit.http_servers import serving
 
 ROOT = pathlib.Path(__file__).parents[2]

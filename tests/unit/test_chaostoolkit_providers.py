@@ -17,7 +17,6 @@ from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_process
 from chaoslib.provider.http import run_http_activity
 from chaoslib.provider.process import run_process_activity
 from chaoslib.provider.python import run_python_activity
-
 from unit.http_servers import serving
 
 CONFIGURATION = {"word": "hello world", "n": 3, "list": ["a", "b"], "seconds": 5}
