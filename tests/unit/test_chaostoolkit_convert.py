@@ -17,9 +17,10 @@ from ansible_collections.gameday.chaos.plugins.module_utils.probes import KINDS
 from ansible_collections.gameday.chaos.plugins.plugin_utils import chaostoolkit_faults as faults
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_convert import convert
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_file import FileProblem, load
-from chaostoolkit_cases import ACT, BACK, CLEAN, GONE, HYPOTHESIS, PROBE, document, spoiled
+from chaostoolkit_clean import ACT, BACK, CLEAN, GONE, HYPOTHESIS, PROBE, document, spoiled
 
-CORPUS = pathlib.Path(__file__).parents[1] / "chaostoolkit"
+ROOT = pathlib.Path(__file__).parents[2]
+CORPUS = ROOT / "tests/chaostoolkit"
 PACKAGE = "ansible_collections.gameday.chaos.plugins.modules."
 POST = {"type": "http", "method": "POST", "headers": {"Content-Type": "application/json"}}
 
@@ -118,7 +119,7 @@ def check_options(kind, arguments):
             check_options(*next((key, value) for key, value in probe.items() if key != "name"))
 
 
-@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(CORPUS.iterdir()), ids=lambda path: path.stem)
 def test_every_task_and_probe_has_only_options_that_its_module_has(path):
     found = convert(load(path))
     assert set(found.files) >= {"playbooks/%s.yml" % found.name, *("roles/%s/%s.yml" % (found.name, part) for part in (
@@ -209,3 +210,13 @@ def test_what_cannot_be_run_is_not_converted(tmp_path):
     path = tmp_path / "x.yaml"
     path.write_text("title: x\nmethod: 3\n")
     assert converted(str(path))["problem"].startswith("%s:" % path)
+
+
+def test_what_is_written_passes_yamllint(tmp_path):
+    for path in sorted(CORPUS.iterdir()):
+        for place, text in convert(load(path), path.stem).files.items():
+            (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / place).write_text(text)
+    command = [sys.executable, "-m", "yamllint", "--strict", "-c", ROOT / ".yamllint", "."]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import yaml
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_file import FileProblem, load, parse, path_text
-from chaostoolkit_cases import CLEAN
+from chaostoolkit_clean import CLEAN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -17,7 +17,7 @@ from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_convert
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_file import FileProblem, load, parse
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_lint import examine
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_rules import LEVELS, RULES
-from chaostoolkit_cases import CLEAN
+from chaostoolkit_clean import CLEAN
 from chaostoolkit_spoiling import noise, places, spoilings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

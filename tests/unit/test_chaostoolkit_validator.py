@@ -14,7 +14,7 @@ import warnings
 import pytest
 from chaoslib.experiment import ensure_experiment_is_valid
 from chaoslib.hypothesis import HAS_JSONPATH
-from chaostoolkit_cases import ACT, BACK, CLEAN, GONE, HYPOTHESIS, PROBE, SSH0, look, spoiled
+from chaostoolkit_clean import ACT, BACK, CLEAN, GONE, HYPOTHESIS, PROBE, SSH0, look, spoiled
 from chaostoolkit_spoiling import spoilings
 from hypothesis import HealthCheck, given, settings
 

@@ -22,7 +22,7 @@ TOXICS = {
     "slicer": ("average_size", "size_variation", "delay"), "limit_data": ("bytes",),
 }
 TOXIC_URL = re.compile(r"(?P<api>.+?)/proxies/(?P<proxy>[^/?#]+)(?P<toxics>/toxics(?:/(?P<toxic>[^/?#]+))?)?/?")
-PID_OF = re.compile(r"kill\s+(?P<signal>-\S+\s+|-s\s+\S+\s+)?(?:\$\(|`)\s*(?:(?:cat|head -n? ?1)\s+(?P<file>[^\s|;&$`()]+)"
+PID_OF = re.compile(r"kill\s+(?P<signal>-\S+\s+|-s\s+\S+\s+)?(?:\$\(|`)\s*(?:(?:cat|head -n? ?1)\s+(?P<file>(?:\$\{\w+\}|[^\s|;&$`()])+)"
                     r"|(?:pidof|pgrep -x)\s+(?P<name>[\w.+-]+)|pgrep -f\s+(?P<quote>['\"]?)(?P<pattern>[^'\"`$()|;&]+)(?P=quote))\s*(?:\)|`)")
 
 
