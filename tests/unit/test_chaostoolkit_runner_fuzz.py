@@ -15,7 +15,7 @@ from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_process
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_configuration import Problem
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_file import parse
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_prepare import prepare
-from chaostoolkit_cases import CLEAN
+from chaostoolkit_clean import CLEAN
 from chaostoolkit_spoiling import noise, spoilings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
