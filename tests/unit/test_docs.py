@@ -9,6 +9,7 @@ import re
 
 import pytest
 import yaml
+from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_rules import RULES
 
 ROOT = pathlib.Path(__file__).parents[2]
 COLLECTION = ROOT / "collections/ansible_collections/gameday/chaos"
@@ -40,6 +41,11 @@ def documented():
 def test_the_table_of_modules_is_complete_and_says_what_the_modules_say():
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert dict(rows) == documented() and len(rows) == len(dict(rows))
+
+
+def test_the_tables_of_rules_about_experiments_of_chaos_toolkit_are_complete_and_have_their_levels():
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\w+) \| .+ \|$", (ROOT / "docs/chaostoolkit_lint.md").read_text(), re.MULTILINE)
+    assert dict(rows) == RULES and len(rows) == len(RULES)
 
 
 @page

@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
     def of_batch(phases):
         """The verdicts of hosts that were broken and watched together, and whether anything was broken."""
         injected = any(verdict.has_effect(one) or verdict.is_lost(one) for one in phases.values())
-        observed = any(verdict.steady(one.get("before")) for one in phases.values())
+        observed = any(verdict.steady(one.get("before")) or (one.get("account") or {}).get("observed") for one in phases.values())
         unsteady = next((one["why"] for one in phases.values() if one.get("why")), "")
         return {host: verdict.of_host(one, unsteady, injected, observed) for host, one in phases.items()}, injected
 

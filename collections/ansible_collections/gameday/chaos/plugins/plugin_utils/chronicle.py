@@ -33,6 +33,11 @@ def recovery_in(event):
     return event["data"] if event["shape"] == "recovery" else event["data"].get("recovery") if event["shape"] == "steady_state" else None
 
 
+def fault_in(event):
+    """The fault that a module of ours injected, or that an activity of a foreign experiment did."""
+    return event["data"] if event["shape"] == "fault" else event["data"].get("fault") if event["shape"] == "entry" else None
+
+
 class Experiment:
     def __init__(self, begin):
         self.events = [begin]
@@ -66,12 +71,12 @@ class Experiment:
 
     def note(self, event):
         """Keep in mind what is in place, and so what a look at the steady state is a look at."""
-        shape, data, host = event["shape"], event["data"], place(event)
+        shape, host = event["shape"], place(event)
         event["stage"] = self.stage(event)
         if event["status"] == "unreachable" and not event["ignored"]:
             self.lost.add(place(event))
-        if shape == "fault":
-            self.take(host, data)
+        if fault_in(event):
+            self.take(host, fault_in(event))
         elif recovery_in(event):
             for fault in recovery_in(event).get("faults") or []:
                 self.take(host, fault)

@@ -9,7 +9,7 @@ behind them. Events without an end are those of a controller that was killed: th
 
 from __future__ import annotations
 
-from ansible_collections.gameday.chaos.plugins.plugin_utils import judging
+from ansible_collections.gameday.chaos.plugins.plugin_utils import chaostoolkit_journal, judging
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chronicle import place
 from ansible_collections.gameday.chaos.plugins.plugin_utils.judging import Record, seconds_between, worst
 
@@ -25,7 +25,7 @@ def build(events):
     ending = Ending(record, table)
     duration = seconds_between(begin["at"], last["at"])
     run, rollbacks = activities(record, "method"), activities(record, "recover")
-    return {
+    told = {
         "chaoslib-version": CHAOSLIB_VERSION, "platform": begin["platform"], "node": begin["node"],
         "experiment": experiment(record, run, rollbacks), "start": begin["at"], "status": ending.status, "deviated": ending.deviated,
         "steady_states": steady_states(record), "run": run, "rollbacks": rollbacks, "end": last["at"], "duration": duration,
@@ -33,6 +33,9 @@ def build(events):
         "hosts": ending.hosts, "faults": table.faults, "timings": dict(judging.timings(record, table), duration=duration),
         "restored": ending.restored, "findings": ending.findings, "evidence": evidence(record), "errors": errors(record),
     }
+    if chaostoolkit_journal.document_of(record):
+        told.update(chaostoolkit_journal.parts(record, ending, told))
+    return told
 
 
 class Ending:

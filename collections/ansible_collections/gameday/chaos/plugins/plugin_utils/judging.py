@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime
 
-from ansible_collections.gameday.chaos.plugins.plugin_utils.chronicle import place, recovery_in, still_there
+from ansible_collections.gameday.chaos.plugins.plugin_utils.chronicle import fault_in, place, recovery_in, still_there
 from ansible_collections.gameday.chaos.plugins.plugin_utils.verdict import fired_at, first_from, worst
 
 FAULT_KEYS = ("id", "kind", "claim", "target", "action", "run", "state", "duration", "armed", "begin", "ends", "end", "ended_by", "lasted",
@@ -67,9 +67,9 @@ class FaultTable:
         self.faults = []
         check = record.begin["check"]
         for event in record.results:
-            data, host = event["data"], place(event)
-            if event["shape"] == "fault":
-                self.take(host, data, event["task"])
+            host = place(event)
+            if fault_in(event):
+                self.take(host, fault_in(event), event["task"])
             elif recovery_in(event):
                 for fault in recovery_in(event).get("faults") or []:
                     self.take(host, fault, None)
@@ -139,6 +139,8 @@ def findings(record, table):
             last_state[host, state_subject(data), data.get("use"), event["stage"]] = event
         elif shape == "recovery":
             last_recovery[place(event)] = event
+        elif shape == "entry" and data.get("finding"):
+            found.append(finding(data["finding"]["verdict"], host, data["activity"].get("name"), data["finding"]["reasons"], event))
         elif shape == "observation" and event["status"] == "failed":
             found.append(judged(event, data.get("name"), data.get("reasons") or []))
         elif shape == "fault" and event["status"] == "failed":

@@ -20,7 +20,7 @@ from ansible_collections.gameday.chaos.plugins.plugin_utils.safety import is_fre
 
 # A result is ours when it has one of these keys with a dict that has this key in it.
 SHAPES = {"fault": "claim", "observation": "met", "steady_state": "met", "recovery": "restored", "experiment": "run", "verdict": "verdict",
-          "clock": "offset"}
+          "clock": "offset", "entry": "activity", "document": "source"}
 PHASES = ("preflight", "before", "method", "evidence", "recover", "after", "verdict")
 ECHOES = {"debug", "set_fact", "assert", "include_vars", "meta"}
 BOOKKEEPING = {"setup", "gather_facts", "add_host", "group_by"}

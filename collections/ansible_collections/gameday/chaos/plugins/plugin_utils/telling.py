@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.gameday.chaos.plugins.plugin_utils.chronicle import place, still_there
+from ansible_collections.gameday.chaos.plugins.plugin_utils.chronicle import fault_in, place, still_there
 from ansible_collections.gameday.chaos.plugins.plugin_utils.judging import seconds_between, state_reasons, state_subject
 from ansible_collections.gameday.chaos.plugins.plugin_utils.wording import (
     PAST,
@@ -49,7 +49,7 @@ class View:
 def tell(events, view):
     lines = []
     for shape, teller in (("experiment", experiment), ("steady_state", steady_state), ("observation", observation), ("fault", fault),
-                          ("recovery", recovery)):
+                          ("recovery", recovery), ("entry", activity)):
         mine = [event for event in events if event["shape"] == shape]
         lines += teller(mine, view) if mine else []
     others = [event for event in events if event["shape"] is None]
@@ -181,6 +181,33 @@ def observation(events, view):
             mark, label, tone = ("✗", "not met", "bad") if met is False else ("?", "no data", "warn")
             lines.append(row(mark, label, f"{view.hosts(group)}{name}{' (ignored)' if group[0]['status'] == 'ok' else ''}", tone))
             lines += [more(reason, tone) for reason in reasons]
+    return lines
+
+
+def activity(events, view):
+    """An activity of a foreign experiment."""
+    lines = []
+    for event in events:
+        told, host = event["data"], view.host(event["host"])
+        action, name = told["activity"].get("type") == "action", f"{host}{told['activity'].get('name')}"
+        took = duration(told.get("duration") or 0)
+        if told.get("finding"):
+            unknown = told["finding"]["verdict"] == "inconclusive"
+            mark, label, tone = ("?", "no data", "warn") if unknown else ("✗", "failed" if action else "not met", "bad")
+            lines.append(row(mark, label, name, tone))
+            lines += [more(reason, tone) for reason in told["finding"]["reasons"]]
+        elif told.get("dry"):
+            lines.append(row("○", "would do", name, "fault" if action else "dim"))
+            lines += planned(told["fault"], host)[1:] if told.get("fault") else []
+        elif fault_in(event) and still_there(fault_in(event)):
+            lines.append(row("▼", "action", with_aside(f"{name}; back by {clock(told['fault']['ends'])} at the latest", took), "fault"))
+        elif action:
+            undone = told["section"] == "rollbacks"
+            lines.append(row("✓" if undone else "▼", "rolled back" if undone else "action", with_aside(name, took), "ok" if undone else "fault"))
+        else:
+            lines.append(row("✓", "checked" if "tolerance_met" in told else "seen", with_aside(name, took), "ok"))
+        if told.get("covered") is False and told["section"] == "method":
+            lines.append(more(f"without a way back of ours: {told['uncovered_because']}", "warn"))
     return lines
 
 

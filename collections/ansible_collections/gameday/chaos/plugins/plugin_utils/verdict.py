@@ -29,6 +29,9 @@ def of_host(phases, unsteady, injected_anywhere, observed_anywhere):
     if not recovery or not recovery["restored"]:
         left = recovery["residue"] if recovery else [(phases.get("recover") or {}).get("msg") or "recover did not run"]
         return "not_restored", "; ".join([*(["it was lost, and not reached again"] if is_lost(phases) else []), *left])
+    undone = of_rollbacks(phases)
+    if undone and undone[0] == "not_restored":
+        return undone
     failed = of_failure(phases.get("failure"))
     if failed and failed[0] == "errored":
         return failed
@@ -39,6 +42,8 @@ def of_host(phases, unsteady, injected_anywhere, observed_anywhere):
         return "inconclusive", "no fault was injected on any host, so this says nothing: %s" % failed[1]
     if failed:
         return failed
+    if undone:
+        return undone
     load = of_load(phases.get("load"))
     if load and load[0] == "deviated" and injected_anywhere:
         return load
@@ -48,6 +53,14 @@ def of_host(phases, unsteady, injected_anywhere, observed_anywhere):
         why = (phases.get("after") or {}).get("msg") or "it was skipped"
         return "inconclusive", "whether it is steady again was not measured: %s" % why
     return load or of_faults(recovery["faults"], injected_anywhere, observed_anywhere)
+
+
+def of_rollbacks(phases):
+    """What the experiment's own rollbacks amount to, where it has any: one that failed has put nothing back, as far as anybody knows."""
+    if phases.get("rollback_failure"):
+        return "not_restored", "the rollbacks could not be played: %s" % phases["rollback_failure"]
+    said = (phases.get("account") or {}).get("rollbacks") or {}
+    return (said["verdict"], "rollbacks: %s" % reasons(said)) if said.get("verdict") else None
 
 
 def of_load(result):
@@ -124,7 +137,7 @@ def worst(verdicts, default="errored"):
 
 def has_effect(phases):
     recovery = (phases.get("recover") or {}).get("recovery") or {}
-    return any(fault.get("verified") for fault in recovery.get("faults") or ())
+    return any(fault.get("verified") for fault in recovery.get("faults") or ()) or bool((phases.get("account") or {}).get("acted"))
 
 
 def timings(phases_by_host):
