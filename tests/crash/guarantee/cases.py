@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import py_compile
+import re
 import shlex
 import shutil
 import subprocess
@@ -27,6 +28,8 @@ HERE = pathlib.Path(__file__).parent
 COLLECTION = "ansible_collections/gameday/chaos/plugins"
 LEDGER = "/var/lib/gameday" if os.geteuid() == 0 else os.path.expanduser("~/.local/state/gameday")
 DURATION = 3
+WITHIN = """nsenter -t "$1" -n sh -c "tc qdisc show; nft list tables"; cut -d" " -f4-6 "/proc/$1/mountinfo"
+cd "/proc/$1/root" && ls -Ad tmp/* tmp/.g* dev/.g*"""
 PICTURE = (HERE / "on_host/picture.sh").read_text()
 
 
@@ -157,6 +160,13 @@ class Case:
         now, *ends = [float(line.split()[-1]) for line in text.splitlines()]
         return time.monotonic() + max([end / 100 - now for end in ends], default=0)
 
+    def overtime(self):
+        """(Id of the last fault here, seconds from its deadline to its end, None if it was not the host's own timer that ended it)."""
+        claim = shlex.quote('"claim": %s,' % json.dumps(self.thing.claim))
+        text = self.sh(f"cd {self.ledger}/ended 2>/dev/null && last=$(grep -lF {claim} -- */fault.json | xargs -r ls -t | head -n 1) && [ \"$last\" ] && "
+                       "echo ${last%/*} && cat \"${last%/*}/ended\" && grep -o '\"ends_uptime\": [0-9]*' \"$last\"").split()
+        return ("".join(text[:1]), (int(text[1]) - int(text[-1])) / 100 if len(text) > 4 and text[2] in ("timer", "lease") else None)
+
     def in_place(self):
         return bool(self.sh(f"ls -d '{self.folder}' 2>/dev/null"))
 
@@ -194,7 +204,7 @@ def container_picture(container):
     pid = state["Pid"]
     if not pid or state["Status"] != "running":
         return lines
-    lines |= {"process: " + row[-1] for row in container.top()["Processes"]}
-    script = 'nsenter -t "$1" -n sh -c "tc qdisc show; nft list tables"; cut -d" " -f4-6 "/proc/$1/mountinfo"; ls -A "/proc/$1/root/tmp" "/proc/$1/root/dev"'
-    ran = subprocess.run(["sh", "-c", script, "sh", str(pid)], capture_output=True, text=True, errors="replace", timeout=60)
-    return lines | {"within: " + line for line in ran.stdout.splitlines()}
+    lines |= {"process: " + row[-1] for row in container.top()["Processes"] if not re.search("healthy|pgrep|redis-cli|PONG", row[-1])}
+    ran = subprocess.run(["sh", "-c", WITHIN, "sh", str(pid)], capture_output=True, text=True, errors="replace", timeout=60)
+    # An interface that was disconnected comes back with the engine's next number.
+    return lines | {"within: " + re.sub(r"\beth\d+\b", "eth", line) for line in ran.stdout.splitlines()}

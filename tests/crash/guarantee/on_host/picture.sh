@@ -5,8 +5,11 @@ nft list tables 2>/dev/null | sed 's/^/network: /'
 awk '{print "mount: " $4, $5, $6}' /proc/self/mountinfo
 ps -eo args= | grep -Ev '^(sshd|/usr/sbin/sshd|sh -c # What faults touch|ps |grep |sed |sort|\(sd-pam\)|/lib/systemd|postgres: |\[)' | sed 's/^/process: /'
 if [ -d /run/systemd/system ]; then
-  systemctl list-units --type service,timer --all --plain --no-legend 2>/dev/null | awk '{print "unit:", $1, $2, $3}'
-  ls /run/systemd/system.control 2>/dev/null | sed 's/^/file: system.control /'
+  # What systemd only remembers of a unit of ours (inactive, as long as something refers to it, or lives in its control group) does nothing.
+  systemctl list-units --type service,timer --all --plain --no-legend 2>/dev/null | grep -v '^gameday-.* inactive ' | awk '{print "unit:", $1, $2, $3}'
+  for folder in /run/systemd/system.control /etc/systemd/system /etc/systemd/system/multi-user.target.wants; do
+    ls $folder 2>/dev/null | sed "s|^|unit file: $folder |"
+  done
 fi
 for file in /etc/hosts /etc/resolv.conf /etc/nsswitch.conf; do [ ! -e $file ] || cksum <$file | sed "s|^|file: $file |"; done
 ls -A /tmp /srv /srv/* /root 2>/dev/null | grep -v '^ansible_' | sed 's/^/file: /'
