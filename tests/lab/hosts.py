@@ -3,6 +3,7 @@
 """The lab's ssh hosts as a test sees them: an inventory for Ansible, and ways to look at a host, and to cut it off, without Ansible."""
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shlex
@@ -66,9 +67,10 @@ class SystemdHosts(Hosts):
     def link(self, host):
         """This machine's end of the host's network cable."""
         index = self.run(host, "cat", "/sys/class/net/eth0/iflink").stdout.strip()
-        for interface in pathlib.Path("/sys/class/net").iterdir():
-            if (interface / "ifindex").read_text().strip() == index:
-                return interface.name
+        for interface in pathlib.Path("/sys/class/net").glob("*/ifindex"):
+            with contextlib.suppress(OSError):  # others come and go
+                if interface.read_text().strip() == index:
+                    return interface.parent.name
         raise LabError(f"the network of {host} does not end on this machine")
 
     def cut(self, host):

@@ -10,7 +10,7 @@ ROWS = [
         claim="io/host/var/tmp",
         inject=["mkdir -m 0700 " + OWN, "start_load %s -- {stress} --timeout 33s --quiet --oomable --hdd 2 --hdd-bytes 1048576b --temp-path %s" % (FILE, OWN)],
         revert=["end_load " + FILE, "rm -rf " + OWN],
-        check="load_state %s 0 1" % FILE, broken=["running*"], whole=["ended"]),
+        check="nothing_left %s -- load_state %s 0 1" % (OWN, FILE), broken=["running*"], whole=["ended"]),
 ]
 
 REFUSED = [

@@ -83,9 +83,10 @@ def host_memory():
         return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in source}
 
 
-def plan(claim, target, stressors, params, details, minimum=(0, 0), before=(), after=(), ramp=0):
+def plan(claim, target, stressors, params, details, minimum=(0, 0), before=(), after=(), leaves=(), ramp=0):
     """
-    The plan of a load. C(minimum): MiB of memory and hundredths of CPU time from which on it counts; C(before), C(after): steps of its own.
+    The plan of a load. C(minimum): MiB of memory and hundredths of CPU time from which on it counts; C(before), C(after): steps of its own;
+    C(leaves): what may lie there even when no load runs, since it never began, or ended by itself.
     """
     file = kept(claim, "load")
     # Whole seconds only: stress-ng reads 0.5s as for ever, and 500ms as 500 s.
@@ -99,7 +100,8 @@ def plan(claim, target, stressors, params, details, minimum=(0, 0), before=(), a
         details=details,
         inject=[*before, ["start_load", file, *folders, "--", *argv]],
         revert=[["end_load", file], *after],
-        check=Check(["load_state", file, *map(str, minimum)], broken=["running*"], whole=["ended"], gone_after_reboot=True),
+        check=Check([*(["nothing_left", *leaves, "--"] if leaves else []), "load_state", file, *map(str, minimum)],
+                    broken=["running*"], whole=["ended"], gone_after_reboot=not leaves),
         effect_within=10 + ramp,
         areas={"processes": []},
     )

@@ -92,9 +92,9 @@ inside() {
 
 of_session() {
     # The living processes of the load in this file, in $members, the pages of memory and the hundredths of CPU time that they have.
-    members= leader= began= pages=0 ticks=0
-    { read -r leader began <"$1"; } 2>/dev/null
-    [ -n "$began" ] || return 0
+    members= leader= began= boot_then= line= pages=0 ticks=0
+    { read -r leader began boot_then <"$1" && read -r line </proc/sys/kernel/random/boot_id; } 2>/dev/null
+    [ -n "$began" ] && [ "$boot_then" = "$line" ] || return 0  # a session of before a reboot has nobody in it
     if look_at "$leader" && [ "$start" != "$began" ]; then return 0; fi  # a pid is used again only when its session is empty
     set +f
     for folder in /proc/[0-9]*; do
@@ -195,6 +195,15 @@ load_state() {
     seen="$state: $# processes, $mebibytes MiB, $((ticks / 100)) s of CPU time"
 }
 
+nothing_left() {
+    # What another verb says, but "ended" only when none of these files is there any more: nothing_left FILE... -- VERB...
+    remains=
+    while [ "$1" != -- ]; do [ ! -e "$1" ] || remains=$1; shift; done
+    shift
+    "$@" || return 1
+    [ -z "$remains" ] || [ "$seen" != ended ] || seen="ended, but for $remains"
+}
+
 end_load() {
     # TERM to all, a second of patience, then KILL until none is left, since they may have started others meanwhile.
     of_session "$1"
@@ -273,8 +282,10 @@ if os.fork() == 0:
                 members.write(str(os.getpid()))
         with open("/proc/self/stat", "rb") as stat:
             start = stat.read().rpartition(b")")[2].split()[19].decode()
+        with open("/proc/sys/kernel/random/boot_id") as source:
+            boot = source.read().strip()
         with open(file, "w") as kept:
-            kept.write("%s %s\n" % (os.getpid(), start))
+            kept.write("%s %s %s\n" % (os.getpid(), start, boot))
         os.execvp(command[0], command)
     except OSError as error:
         os.write(3, ("%s: %s" % (error.filename or command[0], error.strerror)).encode())

@@ -88,7 +88,7 @@ def plan(params, look):
     stressors = ["--hdd", str(params["workers"]), "--hdd-bytes", "%sb" % wanted, "--temp-path", own[0]]
     words = "the disk of %s in %s, %s at a time" % (params["path"], target.words, params["workers"])
     return load.plan(named, target, stressors, params, [words], minimum=(0, 1),
-                     before=[["mkdir", "-m", "0700", own[0]]], after=[["rm", "-rf", one] for one in own])
+                     before=[["mkdir", "-m", "0700", own[0]]], after=[["rm", "-rf", one] for one in own], leaves=own)
 
 
 def main():
