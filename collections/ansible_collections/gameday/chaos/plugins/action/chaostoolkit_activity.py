@@ -8,8 +8,9 @@ import multiprocessing
 import os
 import time
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.gameday.chaos.plugins.action.on_host import lost
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_activity import finding, is_dry, pauses, perform
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_process import Failed
 
@@ -34,7 +35,10 @@ class ActionModule(ActionBase):
             arguments.update(pause_before=before, pause_after=after)
         else:
             self.pause(before)
-        result.update(self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=background))
+        try:
+            result.update(self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=background))
+        except AnsibleConnectionFailure as error:
+            return dict(result, **lost(error))
         if not background:
             self._remove_tmp_path(self._connection._shell.tmpdir)
             self.pause(0 if result.get("skipped") else after)

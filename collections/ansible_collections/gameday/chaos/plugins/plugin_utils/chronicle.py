@@ -11,7 +11,7 @@ import re
 from ansible_collections.gameday.chaos.plugins.plugin_utils.clocks import corrected, offset_of
 from ansible_collections.gameday.chaos.plugins.plugin_utils.observer import iso_now
 
-TIMED = ("fault", "observation", "steady_state", "recovery")  # shapes with instants by the clock of the host
+TIMED = ("entry", "fault", "observation", "steady_state", "recovery")  # shapes with instants by the clock of the host
 MANUAL = "manual"  # the run of a fault module that was not told one
 
 
