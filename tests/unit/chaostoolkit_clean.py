@@ -11,7 +11,7 @@ from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_file im
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_lint import examine
 
 HYPOTHESIS = "steady-state-hypothesis"
-GONE = object()
+GONE = type("Gone", (), {"__repr__": lambda self: "GONE"})()  # by one name in every process, since tests are named by it
 
 CLEAN = {
     "title": "The shop survives a stopped cache", "description": "The cache is down for a while",
