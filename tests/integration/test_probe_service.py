@@ -73,6 +73,6 @@ def test_a_start_since_the_begin_of_the_experiment_counts_by_itself(run_playbook
 """)
     run = run_playbook([{"name": "Units", "hosts": "all", "gather_facts": False, "roles": [{"role": "gameday.chaos.experiment", "vars": {
         "experiment_title": "A unit stops", "experiment_method": str(tmp_path / "method.yml"),
-        "experiment_steady_state": [{"name": "demo runs", "probe_service": {"name": "demo"}}]}}]}], host, arguments=["--limit", "h1"])
+        "experiment_steady_state": [{"name": "demo runs", "probe_service": {"name": "demo"}}]}}]}], host, arguments=["--limit", "h1"], seconds=250)
     assert run.rc == 0, run
     assert run.result("It was started since")["observation"]["met"] is True

@@ -132,7 +132,7 @@ def in_prometheus(arguments):
     if not firing:
         require_rule(arguments)
     already = firing_at(arguments, alerts, since) if firing and arguments["since"] else None
-    seen = summed_up([past_of(arguments, one, already, end - float(one["values"][-1][0]) <= 1.5 * step) for one in firing])
+    seen = summed_up([past_of(arguments, one, already, end - float(one["values"][-1][0]) < step / 2) for one in firing])
     pending = ["%s does not fire yet" % name_of(one) for one in series if one not in firing]
     return dict(seen, others=seen["others"] + pending[:SHOWN])
 
