@@ -251,7 +251,7 @@ def test_a_preview_tells_who_has_the_host_and_takes_nothing(experiment, hosts):
 # Together
 
 def test_all_hosts_are_hit_at_the_same_instant(experiment, hosts):
-    run = experiment([fault(), LOOK], experiment_barrier=3)
+    run = experiment([fault(), LOOK], experiment_barrier=6, experiment_maximum_skew=0)
     journal = ended(run, rc=0)[0]
     assert journal["timings"]["skew"] < 0.5 and len({one["arguments"]["starts_at"] for one in (
         event["activity"]["provider"] for event in journal["run"]) if one["module"].endswith("fault_process")}) == 1, run

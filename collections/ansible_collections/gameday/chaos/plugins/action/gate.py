@@ -22,17 +22,18 @@ class ActionModule(ActionBase):
         asked = [task_vars["inventory_hostname"]] if free else batch
         reasons = ["%s was not steady before" % host for host in asked if not verdict.is_ready(known[host]["__experiment_before"])]
         if not free:
-            reasons += self.missing({host: one for host, one in known.items() if host not in batch}, run, task_vars["ansible_play_hosts"])
+            later = set(task_vars["ansible_play_hosts"]) - set(task_vars["ansible_play_batch"])
+            reasons += self.missing({host: one for host, one in known.items() if host not in batch}, run, later)
         return {"changed": False, "go": not reasons, "why": "; ".join(reasons), "run": run, "batch": asked}
 
     @staticmethod
-    def missing(others, run, still_there):
+    def missing(others, run, later):
         """Hosts that hold back those which are ready: one of an earlier batch only if it is not restored, one of a later batch not at all."""
         for host, one in others.items():
             told = judged(one, run)
             if told and told["host"] == "not_restored":
                 yield "%s, of an earlier batch, is not restored" % host
-            elif not told and (one.get("experiment_run") == run or host not in still_there):
+            elif not told and (one.get("experiment_run") == run or host not in later):
                 yield "%s could not be reached, or was refused" % host
 
 

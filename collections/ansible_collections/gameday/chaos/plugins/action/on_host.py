@@ -20,17 +20,25 @@ from ansible_collections.gameday.chaos.plugins.plugin_utils.together import Toge
 
 
 class ActionModule(Normal):
+    together = False
+
     def run(self, tmp=None, task_vars=None):
         self.ask_by_its_clock(task_vars)
         problem = self.start_together(task_vars)
         if problem:
             return {"failed": True, "msg": problem}
         try:
-            return super().run(tmp, task_vars)
+            return self.with_a_cure(super().run(tmp, task_vars))
         except AnsibleConnectionFailure as error:
             if not task_vars.get("experiment_phase") or self._task.ignore_unreachable:
                 raise
             return lost(error)
+
+    def with_a_cure(self, result):
+        """Who did not choose the instant must not be told to choose another."""
+        if self.together and result.get("failed") and str(result.get("msg")).startswith("starts_at:"):
+            result["msg"] += ". It is that of experiment_barrier, which was too short for this host: raise it"
+        return result
 
     def ask_by_its_clock(self, task_vars):
         """The units of a host are asked what they did since the experiment began, by the clock of that host."""
@@ -49,7 +57,7 @@ class ActionModule(Normal):
             if late > 0:
                 return ("experiment_barrier: %g s were too few, this host was reached %.1f s after the instant at which all were to be hit. Raise it, "
                         "or run with more --forks. Nothing was injected here" % (barrier, late))
-            arguments["starts_at"] = instant
+            arguments["starts_at"], self.together = instant, True
         if arguments.get("starts_at"):
             arguments["starts_at"] = clocks.shifted(arguments["starts_at"], self.offset(task_vars))
         return None
