@@ -84,7 +84,7 @@ WITHOUT_COLLECTION = """
 import sys
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 from file_fault import inject
-inject(sys.argv[3], sys.argv[4], duration=2)
+inject(sys.argv[3], sys.argv[4], duration=4)
 """
 
 
@@ -95,7 +95,7 @@ def test_the_collection_is_removed_between_injection_and_revert(root, thing, tmp
     subprocess.run([sys.executable, "-c", WITHOUT_COLLECTION, str(copy / "collections"), str(copy), str(root), str(thing)], check=True)
     shutil.rmtree(copy)
     assert thing.exists()
-    wait_until(lambda: not thing.exists() and not in_place(root), 5)
+    wait_until(lambda: not thing.exists() and not in_place(root), 8)
     assert ended(root)[0]["ended_by"] == "timer"
 
 

@@ -189,9 +189,8 @@ timer|wait|boot)
     pause=1 last=$((now + 360000))
     while :; do
         command eval one_attempt && leave 0
-        code=$?
         uptime
-        [ $now -lt $last ] || leave $code
+        [ $now -lt $last ] || leave 1
         again=$((now + pause * 100))
         while [ $now -lt $again ]; do command eval 'doze $((again - now))'; uptime; done
         pause=$((pause < 60 ? pause * 2 : 60))
