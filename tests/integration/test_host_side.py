@@ -96,6 +96,7 @@ def test_after_a_reboot_the_host_puts_back_what_outlived_it_and_the_next_contact
     assert host.ended_by() == {"disk/host/srv": "boot", "service/demo.service": "boot", "cpu/host": "sweep"}
 
 
+@pytest.mark.alone
 def test_a_stopped_timer_is_told_and_armed_again_and_reexecution_of_systemd_changes_nothing(host):
     assert host.play(disk("/srv"), service(duration=12)).rc == 0
     host.sh("systemctl daemon-reexec; systemctl daemon-reload")
@@ -116,6 +117,7 @@ def test_a_stopped_timer_is_told_and_armed_again_and_reexecution_of_systemd_chan
     host.sh("mv /var/lib/gameday/elsewhere /var/lib/gameday/faults/disk%2Fhost%2Fsrv")
 
 
+@pytest.mark.alone
 @pytest.mark.long
 def test_a_lease_that_nobody_renews_ends_the_fault_although_its_clock_was_killed(host):
     kill = {"ansible.builtin.command": "systemctl kill -s KILL gameday-*-lease.service"}
@@ -169,6 +171,7 @@ def test_recover_says_who_was_under_a_fault_and_names_whom_it_cannot_reach(host,
         assert run.journals() == []
 
 
+@pytest.mark.alone
 @pytest.mark.long
 @pytest.mark.parametrize("step", ["1 day", "1 day ago"])
 def test_a_clock_that_is_stepped_by_a_day_moves_no_deadline(run_playbook, uml_host, step):

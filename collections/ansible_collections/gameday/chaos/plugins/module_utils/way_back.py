@@ -31,6 +31,7 @@ ends=@ENDS@
 boot=@BOOT@
 settle=@SETTLE@
 lease=@LEASE@
+unit=@UNIT@
 by=${1:-hand}
 limit= tried= lasted= seen= whole= pulse=
 command -v timeout >/dev/null && limit='timeout -k 5 @STEP_SECONDS@'
@@ -91,6 +92,8 @@ one_attempt() {
             put_back || { exec 9<&-; return 1; }
         fi
         whole=1
+        uptime
+        over=$now
     fi
     close_record
     set -- $?
@@ -100,15 +103,21 @@ one_attempt() {
 
 close_record() {
     { true >"$here/reserve"; } 2>/dev/null
-@FORGET_REBOOT@
-    uptime
+    [ -z "$unit" ] || rm -f @UNIT_FILES@
     read -r current </proc/sys/kernel/random/boot_id
-    if ! { printf '%s %s %s %s\n' "$now" "$by" "$current" "$lasted" >"$here/ended" && mv "$here" "$ledger/ended/$id"; } 2>/dev/null; then
+    if ! { printf '%s %s %s %s\n' "$over" "$by" "$current" "$lasted" >"$here/ended" && mv "$here" "$ledger/ended/$id"; } 2>/dev/null; then
         echo "put back, but the record $here cannot be moved away: is the disk writable?" >&2
         return 3
     fi
     stop_timer
+    [ -z "$unit" ] || forget_unit
     [ "$by" != hand ] || echo "put back: "@CLAIM@
+}
+
+forget_unit() {
+    # Whoever made systemd read its files meanwhile has made it read this one, too, and it keeps it in mind until it is told.
+    known=$($limit systemctl list-units --all --plain --no-legend "$unit" 2>/dev/null 9<&-)
+    [ -z "$known" ] || $limit systemctl daemon-reload 9<&-
 }
 
 ended_before() {
@@ -212,11 +221,6 @@ STOP_WATCHER = r"""    read -r pid self 2>/dev/null <"$ledger/ended/$id/watcher"
 STOP_SYSTEMD = r"""    [ "$by" = timer ] || systemctl stop "gameday-$id.timer" >/dev/null 2>&1
     [ -z "$lease" ] || [ "$by" = lease ] || systemctl stop "gameday-$id-lease.service" >/dev/null 2>&1"""
 
-# Whoever made systemd read its files meanwhile has made it read this unit, too, and it keeps it in mind until it is told.
-FORGET_REBOOT = r"""    rm -f %s
-    known=$($limit systemctl list-units --all --plain --no-legend "gameday-$id-boot.service" 2>/dev/null 9<&-)
-    [ -z "$known" ] || $limit systemctl daemon-reload 9<&-"""
-
 
 def quote(words):
     return " ".join(shlex.quote(str(word)) for word in words)
@@ -266,13 +270,14 @@ def script(record, plan, ledger, here):
         "BOOT": shlex.quote(record["boot_id"]),
         "SETTLE": str(plan.settle),
         "LEASE": str(record.get("lease") or ""),
+        "UNIT": reboot.name(record) if record["after_reboot"] == "unit" else "",
+        "UNIT_FILES": quote(reboot.paths(record)),
         "LOCK_SECONDS": str(LOCK_SECONDS),
         "STEP_SECONDS": str(STEP_SECONDS),
         "VERBS": VERBS if uses_verbs else "",
         "CHECK": check_text(plan.check),
         "REVERT": revert_text(plan.revert),
         "CLAIM": shlex.quote(json.dumps(record["claim"])),
-        "FORGET_REBOOT": FORGET_REBOOT % quote(reboot.paths(record)) if record["after_reboot"] == "unit" else "    :",
         "STOP_TIMER": STOP_SYSTEMD if record["timer"] == "systemd" else STOP_WATCHER,
     }
     return re.sub("@([A-Z_]+)@", lambda name: values[name.group(1)], SCRIPT)
