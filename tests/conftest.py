@@ -3,6 +3,8 @@
 """Makes the collection importable, and the lab's fixtures known to every test."""
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import pathlib
 
@@ -15,6 +17,8 @@ init_plugin_loader([str(pathlib.Path(__file__).parents[1] / "collections")])
 os.environ.setdefault("GAMEDAY_SEED", "20261124")  # what is chosen by chance, and can be chosen again
 
 pytest_plugins = ["lab.fixtures"]
+
+LOCKS = pathlib.Path(__file__).parents[1] / ".cache/locks"
 
 
 def place(item):
@@ -34,6 +38,33 @@ def pytest_collection_modifyitems(items):
     """With several workers (pytest -n 2) the tests of one place are run one after the other, and those of different places at once."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(place(item)))
+
+
+@contextlib.contextmanager
+def locked(name, kind):
+    LOCKS.mkdir(parents=True, exist_ok=True)
+    with open(LOCKS / name, "a") as file:
+        fcntl.flock(file, kind)
+        yield
+
+
+@contextlib.contextmanager
+def machine(alone):
+    """All of this machine's processors, or a share of them. Who waits to be alone holds the gate, so that nobody overtakes."""
+    kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    with contextlib.ExitStack() as stack:
+        with locked("gate", kind):
+            stack.enter_context(locked("machine", kind))
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """With several workers a test that is marked `alone` runs while no other does."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    with machine(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 def pytest_report_header():

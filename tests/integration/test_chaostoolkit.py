@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The same experiment run by the real Chaos Toolkit and by us: the same outcome, or ours is stricter for a reason that is named."""
+
 from __future__ import annotations
 
 import json
@@ -11,7 +12,7 @@ import sys
 
 import chaosreport
 import pytest
-from chaostoolkit_cases import parameters, written
+from chaostoolkit_table import parameters, written
 from unit.http_servers import serving
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -27,10 +28,26 @@ def url():
 def chaos(file, case):
     """Their journal, or None where there is none, and the exit code."""
     folder = file.parent
-    command = [f"{sys.prefix}/bin/chaos", "--no-version-check", "--log-file", str(folder / "log"), "run", "--journal-path", str(folder / "journal.json"), *case.options,
-               str(file)]
-    ran = subprocess.run(command, cwd=folder, env={**os.environ, **case.environment, "PYTHONPATH": str(folder), "HOME": str(folder), "NO_PROXY": "127.0.0.1"},
-                         capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    command = [
+        f"{sys.prefix}/bin/chaos",
+        "--no-version-check",
+        "--log-file",
+        str(folder / "log"),
+        "run",
+        "--journal-path",
+        str(folder / "journal.json"),
+        *case.options,
+        str(file),
+    ]
+    ran = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **case.environment, "PYTHONPATH": str(folder), "HOME": str(folder), "NO_PROXY": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
     journal = folder / "journal.json"
     try:
         return json.loads(journal.read_text()), ran
@@ -39,7 +56,13 @@ def chaos(file, case):
 
 
 def ours(run_playbook, file, case, **more):
-    variables = {"experiment": str(file), "experiment_recovery": 1, "chaostoolkit_directory": str(file.parent), "chaostoolkit_python": sys.executable, **case.variables}
+    variables = {
+        "experiment": str(file),
+        "experiment_recovery": 1,
+        "chaostoolkit_directory": str(file.parent),
+        "chaostoolkit_python": sys.executable,
+        **case.variables,
+    }
     return run_playbook(PLAYBOOK, extra_vars=variables, env=case.environment, **more)
 
 
@@ -70,13 +93,20 @@ def test_the_same_file_ends_the_same_way(case, run_playbook, tmp_path, url):
 
 def compare(theirs, journal, folders):
     """Activity by activity: what was done, what it gave, and whether it was in its tolerance."""
+
     def plain(entries):
-        text = json.dumps([{"activity": one["activity"], "output": one["output"], "status": one.get("status"), "met": one.get("tolerance_met")} for one in entries])
+        text = json.dumps(
+            [{"activity": one["activity"], "output": one["output"], "status": one.get("status"), "met": one.get("tolerance_met")} for one in entries]
+        )
         for there, here in folders.items():
             text = text.replace(there, here)
         return [without_what_differs(one) for one in json.loads(text)]
 
-    assert [one["activity"]["name"] for one in theirs["rollbacks"]] == [one["activity"]["name"] for one in journal["rollbacks"]] or not theirs["rollbacks"] or not journal["rollbacks"]
+    assert (
+        [one["activity"]["name"] for one in theirs["rollbacks"]] == [one["activity"]["name"] for one in journal["rollbacks"]]
+        or not theirs["rollbacks"]
+        or not journal["rollbacks"]
+    )
     for section in ("run", "rollbacks"):
         if theirs[section] and journal[section]:
             judged = {"met": None}

@@ -12,9 +12,15 @@ import pytest
 from lab.playbook import ROOT
 
 SCENARIOS = sorted(path.parent for path in ROOT.glob("**/roles/*/molecule/*/molecule.yml") if ".cache" not in path.parts)
+ALONE = "network_latency", "resource_exhaustion"
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: f"{path.parents[1].name}-{path.name}")
+def case(path):
+    role = path.parents[1].name
+    return pytest.param(path, id=f"{role}-{path.name}", marks=[pytest.mark.alone] if role in ALONE else [])
+
+
+@pytest.mark.parametrize("scenario", [case(path) for path in SCENARIOS])
 def test_scenario(scenario, docker_engine, tmp_path):
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
     ran = subprocess.run(

@@ -7,6 +7,8 @@ import pathlib
 import pytest
 import requests
 
+pytestmark = pytest.mark.alone
+
 ROOT = pathlib.Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks/network_latency.yml"
 QUICK = {"network_latency_watch": 3.2, "network_latency_samples_per_second": 20, "network_latency_duration": 60, "network_latency_recovery": 20,

@@ -41,10 +41,11 @@ def test_kill_a_process(run_playbook, voiceassist_processes):
     assert run.rc == 0 and journal_of(run)["verdict"] == "passed", run
 
 
-@pytest.mark.parametrize("pattern, faults", [("fill_a_disk", 1), ("packet_loss", 1), ("gradual_loss", 3), ("alert_fired", 1)])
+@pytest.mark.parametrize("pattern, faults", [("fill_a_disk", 1), ("packet_loss", 1), ("gradual_loss", 3), ("alert_fired", 1), ("error_budget", 1)])
 def test_pattern(play, pattern, faults):
     run = play(pattern)
     journal = journal_of(run)
+    assert (journal["timings"]["detection"] is not None) == (pattern == "alert_fired"), journal["timings"]
     assert run.rc == 0 and journal["verdict"] == "passed" and journal["restored"] and len(journal["faults"]) == faults, run
 
 

@@ -6,6 +6,8 @@ import pathlib
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 ROOT = pathlib.Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks/resource_exhaustion.yml"
 QUICK = {"resource_exhaustion_watch": 3, "resource_exhaustion_duration": 30, "resource_exhaustion_recovery": 5}

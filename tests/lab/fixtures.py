@@ -14,6 +14,7 @@ import pytest
 
 from lab.containers import Containers
 from lab.hosts import LabError, NetnsHosts, SystemdHosts, UmlHosts, script
+from lab.monitoring import Monitoring
 from lab.playbook import ROOT, Runner
 from lab.voiceassist import AsProcesses, InCompose, InContainers, wait_until_healthy
 
@@ -95,6 +96,18 @@ def compose_lab(base_image):
         missing("Docker Compose", error)
     yield lab
     lab.call("down")
+
+
+@pytest.fixture(scope="session")
+def monitoring(docker_engine, tmp_path_factory):
+    """A quick Prometheus and Alertmanager with an exporter whose numbers are known: see lab.monitoring.Monitoring. Shared: leave its gauges as they were."""
+    try:
+        script("voiceassist-image", "--monitoring")
+        found = Monitoring(docker_engine, tmp_path_factory.mktemp("monitoring"), unique_name())
+    except LabError as error:
+        missing("Prometheus and Alertmanager", error)
+    yield found
+    found.end()
 
 
 @pytest.fixture(scope="session")

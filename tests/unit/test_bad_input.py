@@ -13,11 +13,16 @@ import time
 
 import pytest
 from ansible_collections.gameday.chaos.plugins.module_utils import (
+    probe_alert,
     probe_command,
     probe_container,
+    probe_dns,
+    probe_host,
     probe_http,
     probe_log,
     probe_process,
+    probe_prometheus,
+    probe_service,
     probe_tcp,
     process,
 )
@@ -281,11 +286,16 @@ def test_a_closed_port_is_a_measurement_and_says_what_was_expected(host):
 
 
 NULLS = [
+    ("probe_alert", {"url": "http://127.0.0.1:1/", "name": "x"}, probe_alert.OPTIONS),
     ("probe_command", {"command": "true"}, probe_command.OPTIONS),
     ("probe_container", {"name": "x", "docker_host": "unix:///no/such.sock"}, probe_container.OPTIONS),
+    ("probe_dns", {"name": "x.invalid", "server": "127.0.0.1", "port": 1}, probe_dns.OPTIONS),
+    ("probe_host", {}, probe_host.OPTIONS),
     ("probe_http", {"url": "http://127.0.0.1:1/"}, probe_http.OPTIONS),
     ("probe_log", {"path": "/x"}, probe_log.OPTIONS),
     ("probe_process", {"name": "x"}, probe_process.OPTIONS),
+    ("probe_prometheus", {"url": "http://127.0.0.1:1/", "query": "up"}, probe_prometheus.OPTIONS),
+    ("probe_service", {"name": "x"}, probe_service.OPTIONS),
     ("probe_tcp", {"port": 1}, probe_tcp.OPTIONS),
     ("fault_container", {"name": "-", "duration": 5}, fault_container.OPTIONS),
     ("fault_process", AIM, {**fault_process.OPTIONS, **FAULT_OPTIONS}),

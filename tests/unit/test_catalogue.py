@@ -9,6 +9,7 @@ import pytest
 import yaml
 from ansible_collections.gameday.chaos.plugins.doc_fragments.container import ModuleDocFragment as ContainerFragment
 from ansible_collections.gameday.chaos.plugins.doc_fragments.fault import ModuleDocFragment as FaultFragment
+from ansible_collections.gameday.chaos.plugins.doc_fragments.http_request import ModuleDocFragment as HttpFragment
 from ansible_collections.gameday.chaos.plugins.doc_fragments.probe import ModuleDocFragment as ProbeFragment
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import COMMON_OPTIONS
@@ -27,9 +28,12 @@ def modules(prefix):
 
 
 def documentation(name):
+    """With the options of the fragments that some modules share. What a module says itself of such an option counts."""
     documented = yaml.safe_load(importlib.import_module(PACKAGE + "modules." + name).DOCUMENTATION)
-    if "gameday.chaos.container" in documented["extends_documentation_fragment"]:
-        documented["options"].update(yaml.safe_load(ContainerFragment.DOCUMENTATION)["options"])
+    for fragment, options in (("container", ContainerFragment), ("http_request", HttpFragment)):
+        if "gameday.chaos." + fragment in documented["extends_documentation_fragment"]:
+            for option, said in yaml.safe_load(options.DOCUMENTATION)["options"].items():
+                documented["options"][option] = {**said, **documented["options"].get(option, {})}
     return documented
 
 
@@ -67,10 +71,7 @@ def test_the_options_of_a_probe_are_those_of_its_library(name):
 @pytest.mark.parametrize("name", modules("fault_"))
 def test_the_options_of_a_fault_are_those_that_it_documents(name):
     module, documented = importlib.import_module(PACKAGE + "modules." + name), documentation(name)
-    options = {**documented["options"]}
-    if "gameday.chaos.container" in documented["extends_documentation_fragment"]:
-        options.update(yaml.safe_load(ContainerFragment.DOCUMENTATION)["options"])
-    assert as_written(options) == as_written(module.OPTIONS)
+    assert as_written(documented["options"]) == as_written(module.OPTIONS)
     assert "gameday.chaos.fault" in documented["extends_documentation_fragment"]
     assert set(module.OPTIONS).isdisjoint(FAULT_OPTIONS), "an option of all faults may not mean something else in one"
 

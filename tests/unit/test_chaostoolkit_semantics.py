@@ -1,38 +1,89 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Substitution, tolerances, configuration and secrets, asked of Chaos Toolkit's own functions and of ours: the same answers, or a reason why not."""
+"""Substitution and tolerances, asked of Chaos Toolkit's own functions and of ours: the same answers, or a reason why not."""
+
 from __future__ import annotations
 
 import copy
-import itertools
 import json
 
 import pytest
 from ansible_collections.gameday.chaos.plugins.module_utils import chaostoolkit_jsonpath
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_substitution import substitute
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_tolerance import judge
-from ansible_collections.gameday.chaos.plugins.plugin_utils import chaostoolkit_configuration as values
 from chaoslib import substitute as their_substitute
-from chaoslib.configuration import load_configuration
-from chaoslib.exceptions import InvalidExperiment
 from chaoslib.hypothesis import within_tolerance
-from chaoslib.secret import load_secrets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonpath2.path import Path
 
-CONFIGURATION = {"n": 3, "t": "text", "b": True, "none": None, "map": {"k": 1, "in": "${t}"}, "list": [1, "${t}"], "float": 1.5, "again": "${t}", "_u": "u",
-                 "both": "configuration", "x1": ""}
+CONFIGURATION = {
+    "n": 3,
+    "t": "text",
+    "b": True,
+    "none": None,
+    "map": {"k": 1, "in": "${t}"},
+    "list": [1, "${t}"],
+    "float": 1.5,
+    "again": "${t}",
+    "_u": "u",
+    "both": "configuration",
+    "x1": "",
+}
 SECRETS = {"first": {"both": "secret", "token": "s3cret", "shared": 1}, "second": {"shared": 2, "deep": {"k": "v"}}}
 
-FORMS = ["${n}", "${t}", "${b}", "${none}", "${map}", "${list}", "${float}", "${again}", "${_u}", "${x1}", "${both}", "${token}", "${shared}", "${deep}",
-         "${undefined}", "${a-b}", "${map.k}", "${ n }", "${1a}", "${N}", "${first}", "${ü}", "$n", "$t", "$undefined", "$$", "$$n", "$${n}", "${n", "$", "${}",
-         "x ${n}", "${n}${t}", "x ${map} y", "b=${b}", "${n}\n", "\n${n}", "$n$n", "a$b", "100%", "${n} ${undefined}", ""]
+FORMS = [
+    "${n}",
+    "${t}",
+    "${b}",
+    "${none}",
+    "${map}",
+    "${list}",
+    "${float}",
+    "${again}",
+    "${_u}",
+    "${x1}",
+    "${both}",
+    "${token}",
+    "${shared}",
+    "${deep}",
+    "${undefined}",
+    "${a-b}",
+    "${map.k}",
+    "${ n }",
+    "${1a}",
+    "${N}",
+    "${first}",
+    "${ü}",
+    "$n",
+    "$t",
+    "$undefined",
+    "$$",
+    "$$n",
+    "$${n}",
+    "${n",
+    "$",
+    "${}",
+    "x ${n}",
+    "${n}${t}",
+    "x ${map} y",
+    "b=${b}",
+    "${n}\n",
+    "\n${n}",
+    "$n$n",
+    "a$b",
+    "100%",
+    "${n} ${undefined}",
+    "",
+]
 names = st.sampled_from(["n", "t", "b", "none", "map", "undefined", "token", "a-b", "_u", "x1", "1a", "N"])
 pieces = st.one_of(names.map(lambda name: "${%s}" % name), names.map(lambda name: "$%s" % name), st.text("$ {}abcnt_\n", max_size=4))
 texts = st.lists(pieces, max_size=4).map("".join)
-documents = st.recursive(st.one_of(texts, st.integers(-2, 2), st.booleans(), st.none()),
-                         lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)), max_leaves=8)
+documents = st.recursive(
+    st.one_of(texts, st.integers(-2, 2), st.booleans(), st.none()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
+    max_leaves=8,
+)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -49,18 +100,91 @@ def test_so_it_does_anywhere_within_a_document(document):
     assert document == before
 
 
-OUTPUTS = [True, False, None, 0, 1, 2, 3, 200, 2.0, 2.5, "", "2", "2\n", "hello", "hello\nworld", [], [1, 2], ["a"], {}, {"status": 200}, {"status": 0},
-           {"status": 503, "body": "down"}, {"status": 200, "body": {"a": [{"n": 1}, {"n": 2}], "ok": True}}, {"status": 200, "body": '{"a": [{"n": 5}]}'},
-           {"status": 0, "stdout": "hello\n", "stderr": ""}, {"a": [1, 2, 3], "x": {"p": {"k": 1}}}, '{"a": [1, 2]}', "abc", "nan", True, 10**20]
-TOLERANCES = [True, False, 0, 1, 2, 200, "hello", "2", "${n}", "${t}", "${float}", "${b}", "${list}", "${undefined}", "${none}", [200, 503], [1, 3], [3, 1], [],
-              [0], ["a", "z"], [2, 2, 2], ["hello"], [True, False],
-              *({"type": "regex", "pattern": pattern, **target} for pattern in ("hello", "^hello$", "[0-9]+", "${t}", "(?i)HELLO", "", ".*")
-                for target in ({}, {"target": "stdout"}, {"target": "body"}, {"target": "missing"})),
-              *({"type": "jsonpath", "path": path, **more} for path in ("$.a", "$.a[*]", "$.a[*].n", "$..n", "$.x.*[?(@.k)].k", "$.missing", "$.a[?(@.n > 1)]", "$")
-                for more in ({}, {"target": "body"}, {"count": 2}, {"count": 0}, {"expect": [1, 2]}, {"expect": 1}, {"expect": []}, {"expect": "${n}"},
-                             {"target": "body", "expect": [1, 2]}, {"target": "body", "expect": [5], "count": 7})),
-              *({"type": "range", "range": bounds, **target} for bounds in ([1, 3], [2, 2], [3, 1], [0.1, 0.3], [-5, 500])
-                for target in ({}, {"target": "status"}, {"target": "body"}))]
+OUTPUTS = [
+    True,
+    False,
+    None,
+    0,
+    1,
+    2,
+    3,
+    200,
+    2.0,
+    2.5,
+    "",
+    "2",
+    "2\n",
+    "hello",
+    "hello\nworld",
+    [],
+    [1, 2],
+    ["a"],
+    {},
+    {"status": 200},
+    {"status": 0},
+    {"status": 503, "body": "down"},
+    {"status": 200, "body": {"a": [{"n": 1}, {"n": 2}], "ok": True}},
+    {"status": 200, "body": '{"a": [{"n": 5}]}'},
+    {"status": 0, "stdout": "hello\n", "stderr": ""},
+    {"a": [1, 2, 3], "x": {"p": {"k": 1}}},
+    '{"a": [1, 2]}',
+    "abc",
+    "nan",
+    True,
+    10**20,
+]
+TOLERANCES = [
+    True,
+    False,
+    0,
+    1,
+    2,
+    200,
+    "hello",
+    "2",
+    "${n}",
+    "${t}",
+    "${float}",
+    "${b}",
+    "${list}",
+    "${undefined}",
+    "${none}",
+    [200, 503],
+    [1, 3],
+    [3, 1],
+    [],
+    [0],
+    ["a", "z"],
+    [2, 2, 2],
+    ["hello"],
+    [True, False],
+    *(
+        {"type": "regex", "pattern": pattern, **target}
+        for pattern in ("hello", "^hello$", "[0-9]+", "${t}", "(?i)HELLO", "", ".*")
+        for target in ({}, {"target": "stdout"}, {"target": "body"}, {"target": "missing"})
+    ),
+    *(
+        {"type": "jsonpath", "path": path, **more}
+        for path in ("$.a", "$.a[*]", "$.a[*].n", "$..n", "$.x.*[?(@.k)].k", "$.missing", "$.a[?(@.n > 1)]", "$")
+        for more in (
+            {},
+            {"target": "body"},
+            {"count": 2},
+            {"count": 0},
+            {"expect": [1, 2]},
+            {"expect": 1},
+            {"expect": []},
+            {"expect": "${n}"},
+            {"target": "body", "expect": [1, 2]},
+            {"target": "body", "expect": [5], "count": 7},
+        )
+    ),
+    *(
+        {"type": "range", "range": bounds, **target}
+        for bounds in ([1, 3], [2, 2], [3, 1], [0.1, 0.3], [-5, 500])
+        for target in ({}, {"target": "status"}, {"target": "body"})
+    ),
+]
 CRASHED = object()
 
 
@@ -88,13 +212,23 @@ def test_a_tolerance_is_judged_as_it_is_there_and_never_crashes(tolerance):
             assert found is (None if expected is CRASHED else expected), value
 
 
-outputs = st.recursive(st.one_of(st.none(), st.booleans(), st.integers(-3, 300), st.floats(), st.text("ab1.\n", max_size=4)),
-                       lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["status", "body", "a", "n"]), inner, max_size=3)),
-                       max_leaves=6)
-maps = st.fixed_dictionaries({"type": st.sampled_from(["regex", "jsonpath", "range"]), "pattern": st.sampled_from(["a", "^b$", "[0-9]", "a.b"]),
-                              "path": st.sampled_from(["$.a", "$..n", "$.a[0]", "$.*", "$.a[*].n"]), "range": st.sampled_from([[0, 1], [1, 200], [0.5, 2.5]])},
-                             optional={"target": st.sampled_from(["status", "body", "a"]), "count": st.integers(0, 2), "expect": outputs})
-tolerances = st.one_of(st.booleans(), st.integers(-1, 201), st.text("ab", max_size=2), st.lists(st.one_of(st.integers(-1, 201), st.text("ab", max_size=1)), max_size=3), maps)
+outputs = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-3, 300), st.floats(), st.text("ab1.\n", max_size=4)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["status", "body", "a", "n"]), inner, max_size=3)),
+    max_leaves=6,
+)
+maps = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(["regex", "jsonpath", "range"]),
+        "pattern": st.sampled_from(["a", "^b$", "[0-9]", "a.b"]),
+        "path": st.sampled_from(["$.a", "$..n", "$.a[0]", "$.*", "$.a[*].n"]),
+        "range": st.sampled_from([[0, 1], [1, 200], [0.5, 2.5]]),
+    },
+    optional={"target": st.sampled_from(["status", "body", "a"]), "count": st.integers(0, 2), "expect": outputs},
+)
+tolerances = st.one_of(
+    st.booleans(), st.integers(-1, 201), st.text("ab", max_size=2), st.lists(st.one_of(st.integers(-1, 201), st.text("ab", max_size=1)), max_size=3), maps
+)
 
 
 @settings(max_examples=600, deadline=None)
@@ -114,22 +248,65 @@ def test_no_tolerance_however_odd_ends_in_a_crash(tolerance, value):
 DOCUMENT = {"a": [{"n": 1, "b": 1}, {"n": 2, "b": 2, "c": {"b": 9}}], "x": {"p": {"k": 1}, "q": {"z": 2}}, "s": "text", "e": [], "m": {"k v": 3}}
 
 
-@pytest.mark.parametrize("path", [
-    "$", "$.a", "$.a[0]", "$.a[-1]", "$.a[5]", "$.a[0,1].n", "$.a[0:1]", "$.a[1:]", "$.a[::2]", "$.a[*].b", "$..b", "$.x.*", "$.x[*]", "$..*", "$..[0]", "$.s[0]",
-    "$.x.*[?(@.k)].k", "$.x.*[?(not @.k)]", "$.a[?(@.n > 1)]", "$.a[*][?(@.n > 1)]", "$.a[*][?(@.n = 2)].b", "$.a[*][?(@.n >= 1 and @.b < 2)]", '$["a"]',
-    "$.a[*][?(@.n = 1 or @.b = 2)]", '$.x.*[?(@.k != "a")]', "$.a[*].n[?(@ > 1)]", "$..[?(@.b)]", "$.x[?(@.p.k)]", "$.a.length", "$.*.*", "$.x..k", "$.a[ 0 ]"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "$",
+        "$.a",
+        "$.a[0]",
+        "$.a[-1]",
+        "$.a[5]",
+        "$.a[0,1].n",
+        "$.a[0:1]",
+        "$.a[1:]",
+        "$.a[::2]",
+        "$.a[*].b",
+        "$..b",
+        "$.x.*",
+        "$.x[*]",
+        "$..*",
+        "$..[0]",
+        "$.s[0]",
+        "$.x.*[?(@.k)].k",
+        "$.x.*[?(not @.k)]",
+        "$.a[?(@.n > 1)]",
+        "$.a[*][?(@.n > 1)]",
+        "$.a[*][?(@.n = 2)].b",
+        "$.a[*][?(@.n >= 1 and @.b < 2)]",
+        '$["a"]',
+        "$.a[*][?(@.n = 1 or @.b = 2)]",
+        '$.x.*[?(@.k != "a")]',
+        "$.a[*].n[?(@ > 1)]",
+        "$..[?(@.b)]",
+        "$.x[?(@.p.k)]",
+        "$.a.length",
+        "$.*.*",
+        "$.x..k",
+        "$.a[ 0 ]",
+    ],
+)
 def test_a_path_leads_where_it_leads_there(path):
     assert chaostoolkit_jsonpath.matches(path, DOCUMENT) == [match.current_value for match in Path.parse_str(path).match(DOCUMENT)]
 
 
-@pytest.mark.parametrize("path", ["a", "", "$.", "$..", "$...b", "$.1", "$.a[", "$.a[?(", "$.a[?(@.n in [1])]", "$.a[x]", "$.a[?(@.n > )]", 7, None, "$.a[::0]"])
+@pytest.mark.parametrize(
+    "path", ["a", "", "$.", "$..", "$...b", "$.1", "$.a[", "$.a[?(", "$.a[?(@.n in [1])]", "$.a[x]", "$.a[?(@.n > )]", 7, None, "$.a[::0]"]
+)
 def test_a_path_that_is_none_says_so(path):
     with pytest.raises(chaostoolkit_jsonpath.BadPath):
         chaostoolkit_jsonpath.parse(path)
 
 
-@pytest.mark.parametrize(("path", "found"), [("$['a'][0]['n']", [1]), ("$.m['k v']", [3]), ("$.a[*][?(@.n == 2)].b", [2]), ("$.a[*][?(@.n >= 1 && @.b < 2)].n", [1]),
-                                             ("$['x','s']", [{"p": {"k": 1}, "q": {"z": 2}}, "text"])])
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("$['a'][0]['n']", [1]),
+        ("$.m['k v']", [3]),
+        ("$.a[*][?(@.n == 2)].b", [2]),
+        ("$.a[*][?(@.n >= 1 && @.b < 2)].n", [1]),
+        ("$['x','s']", [{"p": {"k": 1}, "q": {"z": 2}}, "text"]),
+    ],
+)
 def test_what_others_write_in_a_path_is_understood_too(path, found):
     assert chaostoolkit_jsonpath.matches(path, DOCUMENT) == found
 
@@ -138,63 +315,21 @@ def probe(kind):
     return {"type": "probe", "name": "judge", "provider": {"type": kind, "arguments": {}}}
 
 
-@pytest.mark.parametrize(("tolerance", "output", "met"), [
-    (probe("python"), True, True), (probe("python"), 0, False), (probe("python"), {"status": 1}, True),
-    # A map is always true there; here the program and the server are asked what they say.
-    (probe("process"), {"status": 0}, True), (probe("process"), {"status": 1}, False), (probe("http"), {"status": 204}, True), (probe("http"), {"status": 500}, False),
-    ({"type": "probe", "name": "no provider"}, True, None)])
+@pytest.mark.parametrize(
+    ("tolerance", "output", "met"),
+    [
+        (probe("python"), True, True),
+        (probe("python"), 0, False),
+        (probe("python"), {"status": 1}, True),
+        # A map is always true there; here the program and the server are asked what they say.
+        (probe("process"), {"status": 0}, True),
+        (probe("process"), {"status": 1}, False),
+        (probe("http"), {"status": 204}, True),
+        (probe("http"), {"status": 500}, False),
+        ({"type": "probe", "name": "no provider"}, True, None),
+    ],
+)
 def test_a_probe_judges(tolerance, output, met):
     asked = []
     assert judge(tolerance, {"status": 7}, {}, {}, lambda one: (asked.append(one), output)[1])[0] is met
     assert met is None or asked[0]["provider"]["arguments"] == {"value": {"status": 7}} and tolerance["provider"]["arguments"] == {}
-
-
-DECLARED = [{"a": "text"}, {"a": 3}, {"a": {"any": ["map"]}}, {"a": {"type": "other", "key": "K"}}, {"a": None}, {},
-            *({"a": {"type": "env", "key": "K", **more}} for more in (
-                {}, {"default": "7"}, {"default": None}, {"default": 3}, *({"env_var_type": kind, **default} for kind in (
-                    "str", "string", "int", "integer", "float", "number", "bool", "json", "nonsense") for default in ({}, {"default": "1"}, {"default": None}))))]
-
-
-@pytest.mark.parametrize(("declared", "environment", "given"), list(itertools.product(
-    DECLARED, [{}, {"K": "5"}, {"K": "no"}, {"K": "FALSE"}, {"K": ""}, {"K": '{"x": [1]}'}, {"K": "1.5"}], [{}, {"a": "given"}, {"b": 1}])))
-def test_the_configuration_is_that_which_it_is_there(declared, environment, given, monkeypatch):
-    monkeypatch.delenv("K", raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    try:
-        expected = load_configuration(copy.deepcopy(declared), copy.deepcopy(given))
-    except (InvalidExperiment, ValueError, TypeError, AttributeError):
-        with pytest.raises(values.Problem, match=r"^configuration\.a: "):
-            values.configuration(declared, given, environment)
-    else:
-        assert values.configuration(declared, given, environment) == expected
-
-
-@pytest.mark.parametrize("declared", [{"g": {"k": "v"}}, {"g": {"k": {"type": "env", "key": "K"}}, "h": {"k": {"deep": {"type": "env", "key": "K"}}}}, {"g": {}},
-                                      {"g": {"k": {"type": "env", "key": "ABSENT"}}}, {}])
-def test_secrets_are_those_that_they_are_there(declared, monkeypatch):
-    monkeypatch.setenv("K", "from the environment")
-    monkeypatch.delenv("ABSENT", raising=False)
-    try:
-        expected = load_secrets(declared, {})
-    except InvalidExperiment:
-        with pytest.raises(values.Problem, match=r"^secrets\.g\.k: the environment variable ABSENT is not set"):
-            values.secrets(declared, {}, {"K": "from the environment"})
-    else:
-        assert values.secrets(declared, {}, {"K": "from the environment"}) == expected
-
-
-def test_what_is_in_vault_is_given_or_the_error_says_how():
-    declared = {"shop": {"key": {"type": "vault", "path": "shop/api", "key": "password"}, "other": "x"}}
-    with pytest.raises(values.Problem, match=r"secrets\.shop\.key: is in Vault, at shop/api.*chaostoolkit_secrets.*lookup"):
-        values.secrets(declared, {}, {})
-    assert values.secrets(declared, {"shop": {"key": "given"}}, {}) == {"shop": {"key": "given", "other": "x"}}
-
-
-def test_no_secret_is_left_in_what_is_shown():
-    hidden = values.texts({"g": {"long": "s3cretvalue", "short": "7", "number": 12345, "deep": {"k": ["listed-one"]}, "nothing": None, "truth": True}})
-    shown = values.redacted({"s3cretvalue": ["Bearer s3cretvalue", 12345, "7", "17", "a listed-one"], "n": 7, "b": True, "none": None}, hidden)
-    assert shown == {"***": ["Bearer ***", "***", "***", "17", "a ***"], "n": "***", "b": True, "none": None}
-    experiment = {"secrets": {"g": {"k": "inline", "e": {"type": "env", "key": "K"}, "deep": {"x": 1}}, "flat": "y"}, "title": "t"}
-    assert values.without_inline(experiment)["secrets"] == {"g": {"k": "***", "e": {"type": "env", "key": "K"}, "deep": {"x": "***"}}, "flat": "***"}
-    assert values.inline(experiment["secrets"]) == ["secrets.g.k", "secrets.g.deep.x", "secrets.flat"]

@@ -80,3 +80,23 @@ def test_every_module_in_an_example_exists(path):
 def test_the_first_experiment_has_fifteen_lines():
     text = (ROOT / "README.md").read_text().partition("An experiment in 15 lines")[2]
     assert len(blocks(text, "yaml")[0].splitlines()) == 15
+
+
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml") if (ROOT / "roles" / path.stem).is_dir())
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_experiment_says_what_it_tests_what_happens_and_what_success_is_and_what_each_variable_means(experiment):
+    role = ROOT / "roles" / experiment
+    documented = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text())
+    assert [line.partition(":")[0] for line in documented["description"]][:3] == ["What is tested", "What happens", "Success"]
+    assert set(documented["options"]) == set(defaults) and all(option["description"] for option in documented["options"].values())
+    plain = {name: value for name, value in defaults.items() if "{{" not in str(value)}  # what is calculated is told in words
+    assert {name: documented["options"][name].get("default") for name in plain} == plain
+    named = set(re.findall(experiment + r"_\w+", " ".join(documented["description"])))
+    assert named and named <= set(defaults), "success is told in terms of variables that there are"
+
+
+def test_every_experiment_is_documented():
+    assert len(EXPERIMENTS) >= 4 and all("(playbooks/%s.yml)" % name in (ROOT / "README.md").read_text() for name in EXPERIMENTS)

@@ -9,6 +9,7 @@ import json
 import pytest
 from ansible_collections.gameday.chaos.plugins.plugin_utils import journal_file
 from ansible_collections.gameday.chaos.plugins.plugin_utils.journal import build
+from ansible_collections.gameday.chaos.plugins.plugin_utils.judging import after
 from ansible_collections.gameday.chaos.plugins.plugin_utils.masking import clean
 from experiment_events import CLAIM, RUN, Script, chronicle_of, passed, valid_for_the_toolkit
 
@@ -38,6 +39,25 @@ def test_passed():
     assert [entry["host"] for entry in document["rollbacks"]] == ["api1", "api2", "db1"]
     assert document["steady_states"]["during"][0]["probes"][0]["window"]["series"]["milliseconds"] == [8.0, None, 12.5]
     assert len(document["steady_states"]["before"]["probes"]) == 3
+
+
+@pytest.mark.parametrize("by_role", [True, False])
+def test_an_alert_that_the_method_saw_is_the_detection_though_nobody_told_the_verdict(by_role):
+    script = Script("api", "db", by_role=by_role)
+    script.preflight()
+    script.before()
+    script.fault()
+    script.task("Somebody is told", "method")
+    for seconds in (3.5, 2.5, -1):  # the last one fired before the fault had its effect
+        alert = dict(script.observation(), kind="probe_alert", fired_at=after(script.broken["begin"], seconds))
+        script.result("api", "steady_state", dict(script.state("within"), probes=[{"name": "alert", "met": True, "observation": alert}]))
+    script.result("api", "observation", dict(alert, fired_at=after(script.broken["begin"], 2.75)))
+    script.recover()
+    script.after()
+    script.verdict()
+    document = journal_of(script.stats())
+    assert document["timings"]["detection"] == document["hosts"]["api"]["timings"]["detection"] == 2.5
+    assert document["hosts"]["db"]["timings"]["detection"] is None, "nobody looked from there"
 
 
 def test_deviated():

@@ -10,7 +10,8 @@ import pytest
 from ansible_collections.gameday.chaos.plugins.module_utils import probe_http
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import BadArgument
 from http_servers import serving
-from probing import arguments_of, measured, said
+
+from lab.probing import arguments_of, measured, said
 
 
 @pytest.fixture(scope="module")

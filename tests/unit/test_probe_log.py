@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from ansible_collections.gameday.chaos.plugins.module_utils import probe_log
 from ansible_collections.gameday.chaos.plugins.module_utils.command import Answer
-from probing import measured, said
 from real_module import NOBODY, USER, Host
 
 from lab.fixtures import missing
+from lab.probing import measured, said
 
 
 @pytest.fixture

@@ -21,10 +21,10 @@ from ansible_collections.gameday.chaos.plugins.module_utils import (
     probe_tcp,
     process,
 )
-from probing import measured, said
 from real_module import NOBODY, USER, Host
 
 from lab.fixtures import missing
+from lab.probing import measured, said
 
 
 @pytest.fixture

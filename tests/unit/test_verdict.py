@@ -126,6 +126,28 @@ def test_timings_are_counted_over_all_hosts():
     assert verdict.timings([broken, one, two]) == {"impact": 0.3, "detection": None, "recovery": 3.0, "outage": 23.0}
 
 
+def alert(fired_at):
+    return {"observation": {"met": True, "at": "2030-01-31T12:00:20+00:00", "fired_at": fired_at}}
+
+
+LISTED = {"steady_state": {"met": True, "probes": [{"observation": {"met": True}}, {"observation": None},
+                                                   {"observation": {"met": True, "fired_at": "2030-01-31T12:00:14.500000+00:00"}}]}}
+
+
+@pytest.mark.parametrize(("registered", "seconds"), [
+    ([alert("2030-01-31T12:00:12.250000+00:00")], 2.25),
+    ([LISTED], 4.5),
+    ([LISTED, alert("2030-01-31T12:00:12.250000+00:00")], 2.25),
+    ([LISTED, alert("2030-01-31T12:00:09.900000+00:00")], 4.5),
+    ([alert("2030-01-31T12:00:09.900000+00:00")], None),
+    ([alert(None)], None),
+    ([{"observation": {"met": True, "at": "2030-01-31T12:00:20+00:00", "value": "absent"}}], None),
+    ([SKIPPED, {}, None], None),
+], ids=["alone", "in a steady state", "the first of two", "one before the fault", "only before the fault", "not known when", "no alert", "nothing"])
+def test_detection_is_the_time_from_the_effect_of_the_fault_to_the_first_alert_after_it(registered, seconds):
+    assert verdict.timings([phases(STEADY, None, RESTORED, None, detection=one) for one in registered])["detection"] == seconds
+
+
 @pytest.mark.parametrize(("own", "expected"), [
     (phases(STEADY, None, recovered(), met("2030-01-31T12:00:31+00:00", 1.0)), {}),
     (phases(STEADY, None, RESTORED, BAD), {}),

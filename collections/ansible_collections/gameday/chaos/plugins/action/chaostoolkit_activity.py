@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
 
@@ -42,10 +43,12 @@ class ActionModule(ActionBase):
     @staticmethod
     def pause(seconds):
         """A worker that has lost its controller does nothing more."""
-        controller, end = os.getppid(), time.monotonic() + seconds
-        while time.monotonic() < end:
-            if os.getppid() != controller:
-                raise AnsibleError("the controller has died in a pause")
+        controller, end = multiprocessing.parent_process(), time.monotonic() + seconds
+        while True:
+            if controller and os.getppid() != controller.pid:
+                raise AnsibleError("the controller has died")
+            if time.monotonic() >= end:
+                return
             time.sleep(min(0.2, max(end - time.monotonic(), 0)))
 
     @staticmethod

@@ -22,8 +22,9 @@ description:
   - C(verdict) is C(passed), C(deviated), C(inconclusive), C(errored) or C(not_restored), and C(reason) says why in one line.
   - C(hosts) has the verdict of every host, whether it is restored and whether it was lost.
   - C(faults) has every fault with its true begin and end on its host and what ended it (C(ended_by)).
-  - C(timings) has C(impact) (the fault's effect to the first bad answer), C(detection), C(recovery) (all put back to steady again),
-    C(outage) (the fault's effect to steady again) and C(duration) of the whole; null where it cannot be told.
+  - C(timings) has C(impact) (the fault's effect to the first bad answer), C(detection) (the fault's effect to the first alert that the method saw
+    fire), C(recovery) (all put back to steady again), C(outage) (the fault's effect to steady again) and C(duration) of the whole; null where it cannot
+    be told.
   - C(restored) is true when all that was broken is proved to be back, or nothing was broken, false when something is known to be
     broken, and null when nobody knows.
   - C(findings) lists all that speaks against C(passed), C(evidence) what was gathered in rescue, C(errors) the tasks that failed.

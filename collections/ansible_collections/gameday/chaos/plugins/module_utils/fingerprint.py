@@ -42,7 +42,8 @@ def mounts():
     with open("/proc/self/mountinfo") as source:
         rows = [line.split() for line in source]
     pictures = {row[4]: "%s %s" % (row[row.index("-") + 1], row[row.index("-") + 2]) for row in rows}
-    return {place: words for place, words in pictures.items() if not words.startswith("nsfs ")}  # namespaces come and go with processes
+    # Namespaces come and go with processes, and the layers of containers with these, which have a picture of their own.
+    return {place: words for place, words in pictures.items() if not words.startswith("nsfs ") and not place.endswith("/merged")}
 
 
 def files():

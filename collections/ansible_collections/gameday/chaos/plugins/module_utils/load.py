@@ -5,13 +5,11 @@
 from __future__ import annotations
 
 import os
-import re
 
-from ansible_collections.gameday.chaos.plugins.module_utils import container
+from ansible_collections.gameday.chaos.plugins.module_utils import amount, container
 from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, kept
 
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 GRACE = 3  # seconds that stress-ng ends by itself after the timer should have ended it
 UNLIMITED = 1 << 60
 
@@ -27,10 +25,12 @@ def place(params, look):
 
 def size(option, text):
     """Bytes, from 256MiB, 256M or 268435456."""
-    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:i?B)?\s*", str(text), re.IGNORECASE)
-    value = int(float(found.group(1)) * UNITS[found.group(2).upper()]) if found else 0
+    try:
+        value = amount.size(text)
+    except ValueError as error:
+        raise Refused("%s: %s" % (option, error)) from None
     if value < 1:
-        raise Refused("%s: %r is no size; give one such as 256MiB or 2GiB" % (option, text))
+        raise Refused("%s: %r is nothing; give a size such as 256MiB or 2GiB" % (option, text))
     return value
 
 

@@ -45,9 +45,11 @@ def denial(message):
     return struct.pack("!HHHHHH", identity, 0x8080 | flags & 0x0100 | NO_SUCH_NAME, 1, 0, 0, 0) + message[12:name_in(message)[1]]
 
 
-def question(name):
+def question(name, kind=1, identity=None):
+    """A question for addresses of this kind (1: IPv4, 28: IPv6)."""
     labels = b"".join(bytes([len(label)]) + label for label in name.encode("ascii").split(b"."))
-    return struct.pack("!HHHHHH", os.getpid() & 0xffff, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", 1, 1)
+    identity = os.getpid() & 0xffff if identity is None else identity
+    return struct.pack("!HHHHHH", identity, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", kind, 1)
 
 
 def received(sock, count):

@@ -101,6 +101,14 @@ def positive(arguments, *options):
             raise BadArgument("%s: %s must be more than 0, and at most %s seconds" % (option, value, LONGEST))
 
 
+def instant(option, text):
+    """The instant that an option names; None for none."""
+    try:
+        return clock.parse(text) if text else None
+    except ValueError:
+        raise BadArgument("%s: %r is no instant; give ISO 8601 with an offset, for example 2030-01-31T12:00:00+00:00" % (option, text)) from None
+
+
 def text_reasons(label, text, contains=None, pattern=None):
     """Reasons why a text is not the expected one."""
     reasons = ["%s does not contain %r" % (label, word) for word in contains or () if word not in text]

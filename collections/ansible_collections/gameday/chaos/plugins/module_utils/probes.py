@@ -5,13 +5,19 @@
 from __future__ import annotations
 
 from ansible_collections.gameday.chaos.plugins.module_utils import (
+    probe_alert,
     probe_command,
     probe_container,
+    probe_dns,
+    probe_host,
     probe_http,
     probe_log,
     probe_process,
+    probe_prometheus,
+    probe_service,
     probe_tcp,
 )
 
 KINDS = {kind.__name__.rpartition(".")[2]: kind
-         for kind in (probe_command, probe_container, probe_http, probe_log, probe_process, probe_tcp)}
+         for kind in (probe_alert, probe_command, probe_container, probe_dns, probe_host, probe_http, probe_log, probe_process,
+                      probe_prometheus, probe_service, probe_tcp)}

@@ -14,51 +14,21 @@ description:
   - Proxies from the environment are not used.
 extends_documentation_fragment:
   - gameday.chaos.probe
+  - gameday.chaos.http_request
   - gameday.chaos.attributes.looks
 author: Gameday (@gameday)
 options:
-  url:
-    description: Where to ask.
-    type: str
-    required: true
   method:
     description: The HTTP method.
     type: str
     default: GET
-  headers:
-    description: Headers of the request. Values of headers that carry credentials are never shown.
-    type: dict
-    default: {}
   body:
     description: The body of the request. Anything but a string is sent as JSON.
     type: raw
-  url_username:
-    description: User for basic authentication.
-    type: str
-  url_password:
-    description: Password for basic authentication.
-    type: str
   follow_redirects:
     description: Ask again where a redirect points to. Credentials are not sent along to another server.
     type: bool
     default: false
-  validate_certs:
-    description: Whether a certificate that cannot be trusted is an error.
-    type: bool
-    default: true
-  ca_path:
-    description: File with the certificates of the authorities to trust.
-    type: path
-  client_cert:
-    description: File with the client's certificate, and its key unless O(client_key) is given.
-    type: path
-  client_key:
-    description: File with the client's key.
-    type: path
-  timeout:
-    description: Seconds to wait for the complete answer.
-    type: float
-    default: 5.0
   status:
     description: The expected status, or several of which any will do.
     type: list

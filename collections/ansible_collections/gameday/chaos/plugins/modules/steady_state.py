@@ -27,8 +27,9 @@ options:
     description:
       - The probes. Each is a dictionary with C(name) and one more key, the name of a probe module, that holds the
         module's options.
-      - See M(gameday.chaos.probe_http), M(gameday.chaos.probe_tcp), M(gameday.chaos.probe_command), M(gameday.chaos.probe_container),
-        M(gameday.chaos.probe_process), M(gameday.chaos.probe_log).
+      - See M(gameday.chaos.probe_http), M(gameday.chaos.probe_tcp), M(gameday.chaos.probe_dns), M(gameday.chaos.probe_command),
+        M(gameday.chaos.probe_container), M(gameday.chaos.probe_service), M(gameday.chaos.probe_process), M(gameday.chaos.probe_host),
+        M(gameday.chaos.probe_log), M(gameday.chaos.probe_prometheus), M(gameday.chaos.probe_alert).
     type: list
     elements: dict
     required: true

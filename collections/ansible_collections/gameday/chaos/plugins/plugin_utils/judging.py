@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chronicle import fault_in, place, recovery_in, still_there
-from ansible_collections.gameday.chaos.plugins.plugin_utils.verdict import worst
+from ansible_collections.gameday.chaos.plugins.plugin_utils.verdict import fired_at, first_from, worst
 
 FAULT_KEYS = ("id", "kind", "claim", "target", "action", "run", "state", "duration", "armed", "begin", "ends", "end", "ended_by", "lasted",
               "verified", "effect", "timer", "inject", "revert", "way_back")
@@ -194,17 +194,20 @@ def whole_second(text):
 
 
 def timings(record, table):
-    """The timings of the verdict, which looked at all hosts; without one, those that can be told from the events."""
+    """The timings of the verdict, which looked at all hosts; without one, those that can be told from the events. An alert need not be registered."""
     told = [event["data"].get("timings") or {} for event in record.shape("verdict")]
-    if told:
-        return {name: max((one[name] for one in told if one.get(name) is not None), default=None) for name in TIMINGS}
-    return timings_of(record, table, None)
+    seen = timings_of(record, table, None)
+    if not told:
+        return seen
+    known = {name: max((one[name] for one in told if one.get(name) is not None), default=None) for name in TIMINGS}
+    return dict(known, detection=seen["detection"] if known["detection"] is None else known["detection"])
 
 
 def timings_of(record, table, host):
     """
     For one host, or the worst of all, in seconds and null where unknown: impact (the effect of the fault to the first bad answer),
-    detection (only a verdict may know), recovery (all put back to steady again), outage (the effect of the fault to steady again).
+    detection (the effect to the first alert that a probe of the method saw fire), recovery (all put back to steady again), outage (the
+    effect of the fault to steady again).
     """
     faults = [fault for fault in table.faults if fault["begin"]]
     faults = [fault for fault in faults if fault["host"] == host] or faults
@@ -218,7 +221,10 @@ def timings_of(record, table, host):
             took = state.get("recovery_seconds") if state["met"] else None
             steady[event["host"], state.get("title")] = None if took is None else after(state["begin"], took)
     bad, steady = min(bad, default=None), last(steady.values())
-    return {"impact": positive(begin, bad), "detection": None, "recovery": positive(end, steady), "outage": positive(begin, steady)}
+    alerts = [moment for event in record.results if event["section"] == "method" and event["shape"] in ("observation", "steady_state")
+              and host in (None, event["host"]) for moment in fired_at({event["shape"]: event["data"]})]
+    return {"impact": positive(begin, bad), "detection": positive(begin, first_from(begin, alerts)), "recovery": positive(end, steady),
+            "outage": positive(begin, steady)}
 
 
 def last(moments):

@@ -123,7 +123,8 @@ def has_effect(phases):
 def timings(phases_by_host):
     """
     Over all hosts, in seconds, null where it cannot be told: impact (the effect of the fault to the sign of it that the method registered),
-    outage (the effect to steady again), recovery (everything put back to steady again). Clocks of the hosts are taken as they are.
+    detection (the effect to the alert that the method registered), outage (the effect to steady again), recovery (everything put back to steady
+    again). Clocks of the hosts are taken as they are.
     """
     faults = [fault for phases in phases_by_host for fault in ((phases.get("recover") or {}).get("recovery") or {}).get("faults") or ()]
     begin = min((instant(fault["begin"]) for fault in faults if fault.get("begin")), default=None)
@@ -131,12 +132,24 @@ def timings(phases_by_host):
     stable = last(moment_met(steady(phases.get("after"))) for phases in phases_by_host
                   if steady(phases.get("before")) or steady(phases.get("after")))
     signs = [sign for sign in (first_sign(phases.get("impact")) for phases in phases_by_host) if sign is not None]
+    alerts = [instant(fired) for phases in phases_by_host for fired in fired_at(phases.get("detection"))]
     return {
-        "impact": apart(begin, min((sign for sign in signs if begin is not None and sign >= begin), default=None)),
-        "detection": None,
+        "impact": apart(begin, first_from(begin, signs)),
+        "detection": apart(begin, first_from(begin, alerts)),
         "recovery": apart(end, stable),
         "outage": apart(begin, stable),
     }
+
+
+def first_from(begin, moments):
+    """The first of them that is not before the begin; None where there is none."""
+    return min((moment for moment in moments if begin is not None and moment >= begin), default=None)
+
+
+def fired_at(result):
+    """When the alerts fired that a probe saw, alone or in a steady state: what is met without alerts firing tells none."""
+    seen = [(result or {}).get("observation")] + [probe.get("observation") for probe in (steady(result) or {}).get("probes") or ()]
+    return [one["fired_at"] for one in seen if one and one.get("fired_at")]
 
 
 def last(moments):
