@@ -15,7 +15,7 @@ import urllib.request
 
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_process import Failed
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_substitution import substitute
-from ansible_collections.gameday.chaos.plugins.module_utils.probe_http import masked
+from ansible_collections.gameday.chaos.plugins.module_utils.http_request import masked
 
 LONGEST_BODY = 4 * 1024 * 1024
 KEEPS_METHOD = (307, 308)
