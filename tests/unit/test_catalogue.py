@@ -7,10 +7,12 @@ import pathlib
 
 import pytest
 import yaml
+from ansible_collections.gameday.chaos.plugins.doc_fragments.chaostoolkit import ModuleDocFragment as ChaosToolkitFragment
 from ansible_collections.gameday.chaos.plugins.doc_fragments.container import ModuleDocFragment as ContainerFragment
 from ansible_collections.gameday.chaos.plugins.doc_fragments.fault import ModuleDocFragment as FaultFragment
 from ansible_collections.gameday.chaos.plugins.doc_fragments.http_request import ModuleDocFragment as HttpFragment
 from ansible_collections.gameday.chaos.plugins.doc_fragments.probe import ModuleDocFragment as ProbeFragment
+from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_activity import OPTIONS as CHAOSTOOLKIT_OPTIONS
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import COMMON_OPTIONS
 from ansible_collections.gameday.chaos.plugins.module_utils.probes import KINDS
@@ -76,7 +78,7 @@ def test_the_options_of_a_fault_are_those_that_it_documents(name):
     assert set(module.OPTIONS).isdisjoint(FAULT_OPTIONS), "an option of all faults may not mean something else in one"
 
 
-@pytest.mark.parametrize(("fragment", "options"), [(FaultFragment, FAULT_OPTIONS), (ProbeFragment, COMMON_OPTIONS)])
+@pytest.mark.parametrize(("fragment", "options"), [(FaultFragment, FAULT_OPTIONS), (ProbeFragment, COMMON_OPTIONS), (ChaosToolkitFragment, CHAOSTOOLKIT_OPTIONS)])
 def test_the_options_that_they_have_in_common_are_documented_once(fragment, options):
     assert as_written(yaml.safe_load(fragment.DOCUMENTATION)["options"]) == as_written(options)
 
