@@ -121,6 +121,14 @@ class Case:
         assert result and not result.get("failed") and result["changed"], f"{self.name}: cannot be injected: {result} {said}"
         return result
 
+    def rehearse(self):
+        """Break it and put it back once, with no crash: what cannot be broken here would survive every crash."""
+        self.must_inject(120)
+        seen = self.thing.look()
+        assert seen == self.thing.broken, f"{self.name}: it is {seen!r}, not {self.thing.broken!r}, after an injection"
+        recovered = self.recover(claim=self.thing.claim)
+        assert recovered and not recovered.get("failed") and not self.in_place(), f"{self.name}: {recovered}"
+
     def recover(self, **arguments):
         """Another contact with the host: of another run if nothing else is said, and so only a sweep."""
         return self.finish(self.module("recover", {"run": "another", **arguments}))[0]
