@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 EXPERIMENT ?= database_failure
+KILLS ?= 1000
+SEED ?= 1
 comma := ,
 FRAGILE_NAMES = $(if $(filter 1,$(FRAGILE)),error$(comma)cache$(comma)leak$(comma)timeout,$(FRAGILE))
 VENV := .venv
@@ -73,14 +75,19 @@ integration: $(VENV)/.development ## Against a real Docker engine, and over ssh 
 	$(PYTEST) tests/integration
 
 .PHONY: crash
-crash: $(VENV)/.development ## Controller, module, timer and connection killed in the middle
+crash: $(VENV)/.development ## Controller, module, timer, connection, host killed in the middle: a few of each
 	@tests/lab/packages || [ -z "$(CI)" ]
 	$(PYTEST) tests/crash
 
 .PHONY: soak
-soak: $(VENV)/.development ## What takes longer: every pattern, topology and kernel, and every fault with every crash
+soak: $(VENV)/.development ## What takes longer: every pattern, topology and kernel
 	@tests/lab/packages || [ -z "$(CI)" ]
-	GAMEDAY_CRASHES=all $(PYTEST) --numprocesses 2 --dist loadgroup tests/integration tests/crash
+	$(PYTEST) --numprocesses 2 --dist loadgroup tests/integration tests/crash
+
+.PHONY: guarantee
+guarantee: $(VENV)/.development ## Try to break the promise: KILLS=1000 SEED=1; what came of it goes into docs/guarantees.md
+	@tests/lab/packages || [ -z "$(CI)" ]
+	GAMEDAY_KILLS=$(KILLS) GAMEDAY_SEED=$(SEED) $(PYTEST) --capture no tests/crash/test_guarantee.py
 
 .PHONY: molecule
 molecule: $(VENV)/.development ## Every molecule scenario of every role

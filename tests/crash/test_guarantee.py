@@ -34,8 +34,11 @@ def test_nothing_is_left_behind(request, tmp_path):
             if KILLS:
                 report.keep(kill)
 
-    kills = fire(Lab(request, pathlib.Path(tmp_path)), seed, KILLS or FEW, int(os.environ.get("GAMEDAY_WORKERS", "10")), SECONDS, told, only)
-    if KILLS:
-        report.write()
+    try:
+        kills = fire(Lab(request, pathlib.Path(tmp_path)), seed, KILLS or FEW, int(os.environ.get("GAMEDAY_WORKERS", "10")), SECONDS, told, only)
+    finally:
+        if KILLS:
+            report.write()
     left = [kill for kill in kills if kill.left]
-    assert kills and not left, "left behind by %d of %d:\n%s" % (len(left), len(kills), "\n".join(map(str, left)))
+    assert sum(kill.happened for kill in kills) > len(kills) / 2, "most of it never happened"
+    assert not left, "left behind by %d of %d:\n%s" % (len(left), len(kills), "\n".join(map(str, left)))

@@ -112,4 +112,5 @@ def open_case(lab, stage, name, kind, what):
     case = Case(f"{name} ({stage.place})", lambda: kind(stage, what), stage.place, runner)
     stage.addfinalizer(case.close)
     stage.addfinalizer(runner.end)
+    case.rehearse()
     return case
