@@ -33,7 +33,7 @@ def main():
     try:
         from ansible_collections.gameday.chaos.plugins.plugin_utils import chaostoolkit_told as told
     except ModuleNotFoundError as missing:
-        if missing.name in ("yaml", "requests") and OWN_PYTHON.exists() and os.path.realpath(sys.prefix) != os.path.realpath(ROOT / ".venv"):
+        if missing.name == "yaml" and OWN_PYTHON.exists() and os.path.realpath(sys.prefix) != os.path.realpath(ROOT / ".venv"):
             os.execv(OWN_PYTHON, [str(OWN_PYTHON), *sys.argv])
         sys.exit("%s: %s; `make demo` installs what is needed in .venv" % (sys.argv[0], missing))
     looks = [told.look_at("standard input", options.compat, sys.stdin.buffer.read()) if source == "-"

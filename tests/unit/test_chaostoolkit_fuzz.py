@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pathlib
 import sys
 
@@ -28,7 +29,8 @@ settings.load_profile("unit")
 CORPUS = pathlib.Path(__file__).parents[1] / "chaostoolkit"
 SEEDS = [CLEAN, *(yaml.safe_load(path.read_text()) for path in sorted(CORPUS.glob("*.yaml")))]
 experiments = st.one_of(noise, *(spoilings(seed, 5) for seed in SEEDS))
-slowly = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+# More of them now and then: GAMEDAY_EXAMPLES=5000
+slowly = settings(max_examples=int(os.environ.get("GAMEDAY_EXAMPLES", "60")), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 DOING = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.kill", "socket.connect", "shutil.rmtree", "os.remove", "os.mkdir")
 INSERTED = ["", "[", "{", ": ", "- ", "\n", "&a ", "*a ", "!!x ", '"', "'", "\t", "? ", "---\n", "<<: ", "#", "\x00", "%", "\ufeff"]
 executed, watching = [], []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import warnings
 
 import pytest
@@ -156,7 +157,7 @@ UNDERSTOOD = {"expect", "expected-status", "provider-in-tolerance", "wrapped-act
 ONLY_THERE = "jsonpath", "module", "path", "env", "None"
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=int(os.environ.get("GAMEDAY_EXAMPLES", "60")), suppress_health_check=[HealthCheck.too_slow])
 @given(spoilings(CLEAN))
 def test_however_an_experiment_is_spoiled_what_the_real_validator_refuses_is_refused_or_told(experiment):
     if not any(word in str(experiment).replace("'path': 'true'", "") for word in ONLY_THERE) and not taken(experiment):

@@ -11,7 +11,7 @@ import math
 import re
 from decimal import Decimal, InvalidOperation
 
-from ansible_collections.gameday.chaos.plugins.module_utils import chaostoolkit_jsonpath
+from ansible_collections.gameday.chaos.plugins.module_utils import chaostoolkit_compare, chaostoolkit_jsonpath
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_substitution import substitute
 
 SHOWN = 300
@@ -44,7 +44,7 @@ def within(tolerance, value, configuration, secrets, run_probe):
         return in_list(tolerance, value)
     if not isinstance(tolerance, dict):
         raise Unjudged("a tolerance is true or false, a whole number, a text, a list or a map")
-    kinds = {"regex": regex, "jsonpath": jsonpath, "range": in_range, "probe": by_probe}
+    kinds = {"regex": regex, "jsonpath": jsonpath, "range": in_range, "probe": by_probe, "all": by_all, "compare": compared}
     kind = kinds.get(tolerance.get("type"))
     if kind is None:
         raise Unjudged("its type is %r, and there are %s" % (tolerance.get("type"), ", ".join(sorted(kinds))))
@@ -129,10 +129,31 @@ def by_probe(tolerance, value, configuration, secrets, run_probe):
         raise Unjudged("provider.arguments must be a map, which is given the value besides")
     probe = dict(tolerance, provider=dict(provider, arguments=dict(arguments, value=value)))
     output = run_probe(probe)
+    if tolerance.get("tolerance") is not None:
+        return within(tolerance["tolerance"], output, configuration, secrets, run_probe)
     # A process and a request always give a map, which counts as true; what they say is in it.
     if provider.get("type") in ("process", "http") and has_status(output):
         return output["status"] == 0 if provider["type"] == "process" else output["status"] < 400
     return bool(output)
+
+
+def by_all(tolerance, value, configuration, secrets, run_probe):
+    """Ours: every one of several tolerances."""
+    several = tolerance.get("tolerances")
+    if not isinstance(several, list) or not several:
+        raise Unjudged("tolerances must be a list")
+    filled = [substitute(one, configuration, secrets) if isinstance(one, str) else one for one in several]
+    verdicts = [within(one, value, configuration, secrets, run_probe) for one in filled]  # each of them, so that one that cannot judge is told
+    return all(verdicts)
+
+
+def compared(tolerance, value, configuration, secrets, run_probe):
+    """Ours: see chaostoolkit_compare."""
+    filled = dict(tolerance, path=substitute(tolerance["path"], configuration, secrets)) if isinstance(tolerance.get("path"), str) else tolerance
+    try:
+        return chaostoolkit_compare.compare(filled, targeted(tolerance, value), substitute(tolerance.get("value"), configuration, secrets))
+    except chaostoolkit_compare.Incomparable as error:
+        raise Unjudged(str(error)) from None
 
 
 def told(tolerance, value):
@@ -147,7 +168,8 @@ def told(tolerance, value):
 def wanted(tolerance):
     if not isinstance(tolerance, dict):
         return tolerance
-    return {key: one for key, one in tolerance.items() if key in ("type", "pattern", "path", "expect", "count", "range", "target", "name")}
+    return {key: one for key, one in tolerance.items() if key in ("type", "pattern", "path", "expect", "count", "range", "target", "name", "tolerances",
+                                                               "measure", "operator", "value")}
 
 
 def shown(value):

@@ -116,6 +116,8 @@ def regex(pattern, target):
         re.compile(pattern)
     except (re.error, TypeError, RecursionError, OverflowError) as error:
         raise NotUnderstood("%.60r is no regular expression (%s)" % (pattern, error)) from None
+    if target == "body":  # which may have been read as JSON, and then is no text that a regex of Chaos Toolkit could judge
+        return {"type": "compare", "target": target, "operator": "matches", "value": pattern}
     return {"type": "regex", "pattern": pattern, **({"target": target} if target else {})}
 
 
@@ -181,6 +183,9 @@ def mend(path, activity, kind, report):
         report.add("tolerance-target", at, "what a%s probe returns is a map, and judging it by a %s ends Chaos Toolkit with a traceback; its %s is taken"
                    % ("n http" if kind == "http" else " process", tolerance["type"], TEXT_OF[kind]), "Add target: %s" % TEXT_OF[kind])
         tolerance["target"] = TEXT_OF[kind]
+        if kind == "http" and tolerance["type"] == "regex" and isinstance(tolerance.get("pattern"), str):
+            activity["tolerance"] = {"type": "compare", "target": "body", "operator": "matches", "value": tolerance["pattern"]}
+            report.moved((*at, "value"), (*at, "pattern"))
     elif isinstance(tolerance, (str, bool)) and kind in TEXT_OF and "${" not in str(tolerance):
         report.add("never-met", at, "what a%s probe returns is a map with a status, which never equals %s, so that it is never met"
                    % ("n http" if kind == "http" else " process", shown_one(tolerance)),

@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import requests
 import yaml
 
 LARGEST = 4 * 2**20  # bytes; the largest public experiment has some 20 KiB
@@ -93,6 +92,7 @@ def read(source):
 
 
 def fetch(url, token, verify_tls):
+    import requests  # a file needs it not
     token = token or os.environ.get(TOKEN_VARIABLE)
     headers = {"Accept": "application/json, application/x-yaml"}
     if token:

@@ -237,6 +237,8 @@ def of_compare(value, path, report):
         report.add("tolerance", (*path, "operator"), "is %.40r; there are %s" % (value["operator"], ", ".join(OPERATORS)), "Write one of them")
     if "value" not in value:
         report.add("missing", (*path, "value"), "is missing", "Write what it is compared with")
+    elif value.get("operator") == "matches" and "${" not in str(value["value"]):
+        of_regex({"pattern": value["value"]}, path, report)
 
 
 def refs(experiment, report):
