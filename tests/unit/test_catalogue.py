@@ -78,7 +78,8 @@ def test_the_options_of_a_fault_are_those_that_it_documents(name):
     assert set(module.OPTIONS).isdisjoint(FAULT_OPTIONS), "an option of all faults may not mean something else in one"
 
 
-@pytest.mark.parametrize(("fragment", "options"), [(FaultFragment, FAULT_OPTIONS), (ProbeFragment, COMMON_OPTIONS), (ChaosToolkitFragment, CHAOSTOOLKIT_OPTIONS)])
+@pytest.mark.parametrize(("fragment", "options"), [
+    (FaultFragment, FAULT_OPTIONS), (ProbeFragment, COMMON_OPTIONS), (ChaosToolkitFragment, CHAOSTOOLKIT_OPTIONS)])
 def test_the_options_that_they_have_in_common_are_documented_once(fragment, options):
     assert as_written(yaml.safe_load(fragment.DOCUMENTATION)["options"]) == as_written(options)
 
