@@ -42,6 +42,10 @@ def http(name, url, type="probe", **more):
     return {"type": type, "name": name, "provider": {"type": "http", "url": url, "timeout": 3, **provider}, **more}
 
 
+def expecting(name, url, status):
+    return {"type": "probe", "name": name, "provider": {"type": "http", "url": url, "timeout": 3, "expect": [{"status": status}]}}
+
+
 def steady(*probes, title="it is steady"):
     return {"title": title, "probes": list(probes)}
 
@@ -320,6 +324,19 @@ CASES = [
             ("deviated", BREAK, True),
             ("deviated", NOTE, False),
         )
+    ),
+    # What its author wrote for a reader that does not exist
+    *(
+        Case(
+            "as it was meant, %s" % verdict,
+            experiment([NOTE, expecting("degrades gracefully", "@URL@/status/%s" % answer, [200, 503])], probes=[expecting("healthy", "@URL@/health", 200)]),
+            None,
+            verdict,
+            why="§12: invalid there, since nothing judges the hypothesis; here it is judged as its author meant it",
+            ours=COMPLETED,
+            rolled_back=(False, True),
+        )
+        for answer, verdict in ((503, "passed"), (500, "deviated"))
     ),
     # Dry
     *(

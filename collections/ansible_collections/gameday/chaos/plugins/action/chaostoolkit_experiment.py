@@ -55,4 +55,3 @@ class ActionModule(ActionBase):
             return self._templar.template(value)
         except AnsibleError:
             return value  # a variable that is for something else, and cannot be read here
-

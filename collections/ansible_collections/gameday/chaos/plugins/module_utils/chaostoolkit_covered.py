@@ -167,4 +167,3 @@ def still_alive(victims):
             return None
         time.sleep(0.02)
     return "%s is still there" % left[0]
-

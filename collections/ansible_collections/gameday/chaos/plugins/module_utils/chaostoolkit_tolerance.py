@@ -168,8 +168,8 @@ def told(tolerance, value):
 def wanted(tolerance):
     if not isinstance(tolerance, dict):
         return tolerance
-    return {key: one for key, one in tolerance.items() if key in ("type", "pattern", "path", "expect", "count", "range", "target", "name", "tolerances",
-                                                               "measure", "operator", "value")}
+    told_keys = ("type", "pattern", "path", "expect", "count", "range", "target", "name", "tolerances", "measure", "operator", "value")
+    return {key: one for key, one in tolerance.items() if key in told_keys}
 
 
 def shown(value):
