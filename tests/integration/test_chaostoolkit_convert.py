@@ -23,7 +23,7 @@ DEMO = ROOT / "inventories/demo"
 def converted(run_playbook, tmp_path):
     """The path of the playbook that a file is converted into; its role lies where Ansible looks for it, beside."""
     def written(path, name):
-        run = run_playbook(ROOT / "playbooks/chaostoolkit_convert.yml", DEMO, {"experiment": str(path), "name": name, "destination": str(tmp_path / name)})
+        run = run_playbook(ROOT / "playbooks/chaostoolkit_convert.yml", DEMO, {"experiment": str(path), "new_name": name, "destination": str(tmp_path / name)})
         assert run.rc == 0, run
         return tmp_path / name / "playbooks" / (name + ".yml")
     return written
@@ -102,7 +102,7 @@ def test_what_is_converted_passes_the_linter(tmp_path):
 
 
 def test_nothing_is_overwritten_unless_it_is_asked_for(run_playbook, tmp_path):
-    arguments = {"experiment": str(CORPUS / "redis_unavailable.yaml"), "name": "kept", "destination": str(tmp_path / "there")}
+    arguments = {"experiment": str(CORPUS / "redis_unavailable.yaml"), "new_name": "kept", "destination": str(tmp_path / "there")}
     method = tmp_path / "there/roles/kept/tasks/method.yml"
     method.parent.mkdir(parents=True)
     method.write_text("mine")
