@@ -25,7 +25,8 @@ CALLS = {
     90: "chmod", 91: "fchmod", 112: "setsid", 165: "mount", 166: "umount2", 200: "tkill", 231: "exit_group", 234: "tgkill", 257: "openat",
     258: "mkdirat", 263: "unlinkat", 264: "renameat", 265: "linkat", 266: "symlinkat", 268: "fchmodat", 316: "renameat2", 435: "clone3",
 }
-FLAGS = {2: 1, 257: 2}
+FLAGS = {2: 1, 257: 2}  # where open and openat have their flags; their path is the argument before
+NOTHING = b"/dev/null\0"
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
@@ -50,7 +51,16 @@ def step_of(pid, info):
     if info.op != ENTRY or info.number not in CALLS:
         return None
     flags = FLAGS.get(info.number)
-    return CALLS[info.number] if flags is None or info.arguments[flags] & WRITES else None
+    if flags is not None and (not info.arguments[flags] & WRITES or starts_with(pid, info.arguments[flags - 1], NOTHING)):
+        return None
+    return CALLS[info.number]
+
+
+def starts_with(pid, address, words):
+    """What is in the memory of the process there."""
+    with open("/proc/%d/mem" % pid, "rb", buffering=0) as memory:
+        memory.seek(address)
+        return memory.read(len(words)) == words
 
 
 def descendants(pid):
