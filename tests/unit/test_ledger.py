@@ -133,11 +133,11 @@ def test_a_module_killed_at_any_step_leaves_nothing_behind(root, thing, moment):
     if pid == 0:
         real, calls = getattr(holder, name), []
 
-        def die(*arguments):
+        def die(*arguments, **named):
             calls.append(1)
             if len(calls) == turn:
                 os.kill(os.getpid(), signal.SIGKILL)
-            return real(*arguments)
+            return real(*arguments, **named)
 
         setattr(holder, name, die)
         inject(root, thing, duration=1, inject=[["touch", str(thing)], ["true"]])

@@ -11,8 +11,8 @@ from ansible_collections.gameday.chaos.plugins.module_utils import chaostoolkit_
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_activity import perform, refusal, run_provider
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_process import Failed
 from ansible_collections.gameday.chaos.plugins.module_utils.command import ask
-from ansible_collections.gameday.chaos.plugins.module_utils.fault import FaultRun, Refused, held_by, public
-from ansible_collections.gameday.chaos.plugins.module_utils.ledger import LedgerError
+from ansible_collections.gameday.chaos.plugins.module_utils.fault import FaultRun, Refused, halted_words, held_by, public
+from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
 
 EFFECT_SECONDS = 10
 
@@ -22,6 +22,7 @@ class CoveredRun(FaultRun):
 
     def __init__(self, module, name, begin):
         super().__init__(module, None, None, ())
+        self.params.setdefault("lease", 0)
         self.name, self.begin = name, begin
 
     def arguments(self):
@@ -30,8 +31,10 @@ class CoveredRun(FaultRun):
     def run(self, plan, planned=False):
         self.validate_duration()
         self.require_tools()
+        self.refuse_halted()
         if not planned:
             self.ledger.prepare()
+            self.tend(plan.claim)
         holder = self.current(plan.claim)
         if holder and holder["run"] != self.params["run"]:
             raise Refused(held_by(holder))
@@ -44,7 +47,7 @@ class CoveredRun(FaultRun):
             self.inject(plan, None)
         return None
 
-    def steps(self, plan, descriptor):
+    def steps(self, plan, descriptor, held):
         if not self.ours():
             return "it was ended by someone else before it began"
         return self.begin(descriptor)
@@ -101,7 +104,7 @@ class Attempt:
         except cover.Never as error:
             raise Failed("not run: %s" % error) from None
         if plan is None:
-            return None if planned else run_provider(self.activity, self.configuration, self.secrets, self.limits)
+            return None if planned else self.uncovered()
         output = {}
         covered = CoveredRun(self.module, self.activity.get("name"), lambda descriptor: self.begin(plan, covered, output, descriptor))
         try:
@@ -118,6 +121,12 @@ class Attempt:
             if covered.record:
                 self.fault = dict(public(covered.record), state="planned") if planned else public(covered.record)
         return output.get("said")
+
+    def uncovered(self):
+        halted = Ledger().halted() if self.activity["type"] == "action" and self.section == "method" else None
+        if halted:
+            raise Failed(halted_words(halted))
+        return run_provider(self.activity, self.configuration, self.secrets, self.limits)
 
     def begin(self, plan, covered, output, descriptor):
         """Does it. Returns what is wrong with it, upon which it is undone."""

@@ -48,7 +48,7 @@ class Record:
                 self.of_host.setdefault(event["host"], []).append(event)
         self.under_way = list(started.values())
         self.lost = {lost_place(event) for event in self.results if event["status"] == "unreachable"}
-        self.clocks = {place(event): event["data"] for event in self.shapes.get("clock", ())}
+        self.clocks = {place(event): event["data"] for event in self.shape("clock")}
         self.hosts = list(dict.fromkeys(self.begin["hosts"] + list(self.of_host)))
 
     def shape(self, name, host=None):
