@@ -35,8 +35,9 @@ class ActionModule(ActionBase):
                                     % (here, arguments["run"], arguments["variable"]))
         own, reason = judged[here]
         if own == "passed" and arguments["maximum_skew"] and (timings["skew"] or 0) > arguments["maximum_skew"]:
-            own, reason = judged[here] = "inconclusive", ("the hosts were not hit together: %.2f s lay between the first and the last, and "
-                                                         "experiment_maximum_skew is %g s" % (timings["skew"], arguments["maximum_skew"]))
+            own, reason = judged[here] = "inconclusive", (
+                "the hosts were not hit together: %.2f s lay between the first and the last, and experiment_maximum_skew is %g s"
+                % (timings["skew"], arguments["maximum_skew"]))
         own_verdicts = {host: one for host, (one, why) in judged.items()}
         overall = verdict.worst(own_verdicts.values())
         if own == "passed" and overall != "passed":
@@ -74,7 +75,8 @@ class ActionModule(ActionBase):
                           "recover": known.get("__experiment_recover") or {"lost": True, "msg": "it cannot be reached"}}
             if phases.get("run") == arguments["run"]:
                 offset = clocks.offset_of((known.get("__experiment_clock") or {}).get("clock"))
-                found[host] = {key: clocks.corrected(one, offset) if key in TIMED else one for key, one in phases.items()}
+                told = {key: clocks.corrected(one, offset) if key in TIMED else one for key, one in phases.items()}
+                found[host] = {"batch": [host], **told}
             again.update((one["item"], one) for one in (known.get("__experiment_again") or {}).get("results") or () if "item" in one)
         for host, result in again.items():
             if host in found and found[host].get("recover", {}).get("lost"):

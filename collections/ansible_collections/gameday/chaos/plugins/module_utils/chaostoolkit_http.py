@@ -24,18 +24,18 @@ KEEPS_METHOD = (307, 308)
 class Redirects(urllib.request.HTTPRedirectHandler):
     """Followed as the library that Chaos Toolkit uses does; credentials go to no other server."""
 
-    def redirect_request(self, request, answer, code, reason, headers, target):
-        method = request.get_method()
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        method = req.get_method()
         kept = code in KEEPS_METHOD or method in ("GET", "HEAD")
-        following = urllib.request.Request(target.replace(" ", "%20"), headers=dict(request.headers), method=method if kept else "GET",
-                                           data=request.data if kept else None, origin_req_host=request.origin_req_host, unverifiable=True)
-        if (following.type, following.host) != (request.type, request.host):
+        following = urllib.request.Request(newurl.replace(" ", "%20"), headers=dict(req.headers), method=method if kept else "GET",
+                                           data=req.data if kept else None, origin_req_host=req.origin_req_host, unverifiable=True)
+        if (following.type, following.host) != (req.type, req.host):
             following.headers.pop("Authorization", None)
             following.headers.pop("Cookie", None)
         return following
 
-    def http_error_308(self, request, answer, code, reason, headers):
-        return self.http_error_302(request, answer, 307, reason, headers)
+    def http_error_308(self, req, fp, code, msg, headers):
+        return self.http_error_302(req, fp, 307, msg, headers)
 
 
 def encoded(part):

@@ -35,7 +35,7 @@ def run_probe(kind):
     arguments = {name: module.params[name] for name in kind.OPTIONS}
     module.no_log_values.update(secrets_in(arguments))
     try:
-        validate(kind, arguments)
+        validate(kind, {**arguments, "run": module.params["run"]})
     except BadArgument as error:
         module.fail_json(msg=str(error))
     if module.check_mode and (getattr(kind, "NO_CHECK_MODE", False) or not module.params["measure_in_check_mode"]):

@@ -15,12 +15,12 @@ from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_convert
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_rules import is_map, is_number, is_variable
 
 HTTP_TIMEOUT, PROCESS_TIMEOUT = 30, 60  # where the file has none, and Chaos Toolkit would wait forever
-CALL = """import json, sys
-from {module} import {func}
-json.dump({func}(**json.loads(sys.argv[1])), sys.stdout)
+CALL = """import importlib, json, sys
+module, func, arguments = sys.argv[1:]
+json.dump(getattr(importlib.import_module(module), func)(**json.loads(arguments)), sys.stdout)
 """
 OF_HTTP = """import json, sys, urllib.request
-text = urllib.request.urlopen(sys.argv[1], timeout={timeout}).read().decode()
+text = urllib.request.build_opener().open(sys.argv[1], timeout={timeout}).read().decode()
 """
 OF_PROCESS = """import json, subprocess, sys
 text = subprocess.run(sys.argv[1:], capture_output=True, text=True).stdout
@@ -262,8 +262,7 @@ def call(provider, variables):
     arguments = provider.get("arguments") or {}
     if variables.uses(arguments):
         raise Unconvertible("variables as arguments of a Python function are not converted")
-    program = CALL.format(module=provider["module"], func=provider["func"])
-    return ["python3", "-c", program, literal(json.dumps(arguments, default=str))]
+    return ["python3", "-c", CALL, provider["module"], provider["func"], literal(json.dumps(arguments, default=str))]
 
 
 def python(provider, tolerance, variables):

@@ -179,7 +179,7 @@ def hypothesis_under_fault(experiment, report):
     healthy = [(item.get("provider"), codes(item.get("tolerance"))) for _path, item, place in activities(experiment) if place == "hypothesis"]
     for path, item, place in activities(experiment):
         broken = codes(item.get("tolerance"))
-        if place == "method" and broken and any(expected and not expected & broken and request_of(provider) == request_of(item.get("provider")) is not None
+        if place == "method" and broken and any(expected and not expected & broken and same_request(provider, item.get("provider"))
                                                 for provider, expected in healthy):
             report.add("hypothesis-under-fault", path, "expects what the hypothesis rules out, and Chaos Toolkit looks at the hypothesis after the method, "
                        "before the rollbacks: it would always deviate. It is looked at before the method, and once everything is put back",
@@ -192,6 +192,10 @@ def codes(tolerance):
     """The statuses that are expected, where it is that simple."""
     values = tolerance if isinstance(tolerance, list) else [tolerance]
     return {one for one in values if isinstance(one, int) and not isinstance(one, bool)} if not isinstance(tolerance, bool) else set()
+
+
+def same_request(one, other):
+    return request_of(one) is not None and request_of(one) == request_of(other)
 
 
 def request_of(provider):

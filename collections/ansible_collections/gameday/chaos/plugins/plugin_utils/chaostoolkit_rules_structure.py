@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_expect import OPERATORS
@@ -214,7 +215,7 @@ def of_jsonpath(value, path, report):
 
 def of_range(value, path, report):
     bounds = value.get("range")
-    if not isinstance(bounds, list) or len(bounds) != 2 or not all(is_number(one) and one == one for one in bounds):
+    if not isinstance(bounds, list) or len(bounds) != 2 or not all(is_number(one) and not math.isnan(one) for one in bounds):
         report.add("tolerance", (*path, "range"), "is %.60r, and must be a list of two numbers, the least and the most" % (bounds,),
                    "Write range: [LEAST, MOST]; a ${variable} is not filled in there")
 
