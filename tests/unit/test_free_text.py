@@ -138,7 +138,7 @@ def constant(node, known):
 
 OURS = ("PROGRAMS[word]", "source", "VERBS + HOLD + ASK if held else VERBS + ASK")
 # Experiments of Chaos Toolkit whose author wrote the arguments as one text, which there means: for a shell.
-FOREIGN = ("'%s %s' % (found, arguments)", "command")
+FOREIGN = ("'%s %s' % (found, arguments)", "command", "arguments['command']")
 
 
 def test_no_program_is_started_by_a_shell():
