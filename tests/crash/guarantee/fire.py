@@ -118,6 +118,7 @@ def opened(lab, thing):
 
 
 def hit(case, crash, dice, kill):
+    case.settle()
     before = case.thing.whole, case.picture()
     limit = time.monotonic() + 5
     while (seen := case.thing.look()) != case.thing.whole:  # on a busy machine the question itself may be too slow
