@@ -150,6 +150,23 @@ def test_a_module_killed_at_any_step_leaves_nothing_behind(root, thing, moment):
     assert inject(root, thing, run="run-2")["changed"]
 
 
+def test_what_a_module_left_that_was_killed_before_its_record_was_there_goes_with_the_next_recover(root, thing, monkeypatch):
+    pid = os.fork()
+    if pid == 0:
+        monkeypatch.setattr(os, "rename", lambda *_names: os.kill(os.getpid(), signal.SIGKILL))
+        inject(root, thing, duration=1)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    aside = [name for name in os.listdir(root) if name.startswith(".new-")]
+    assert len(aside) == 1 and not thing.exists()
+    recover(ledger.Ledger(str(root)), run="run-1")
+    assert aside == [name for name in os.listdir(root) if name.startswith(".new-")], "it could still come into its place"
+    time.sleep(1.1)
+    monkeypatch.setattr(ledger, "GRACE", 0)
+    recover(ledger.Ledger(str(root)), run="run-1")
+    assert [name for name in os.listdir(root) if name.startswith(".new-")] == []
+
+
 def test_a_killed_timer_is_made_good_by_the_next_contact(root, thing, monkeypatch):
     fault = inject(root, thing, duration=1)["fault"]
     os.killpg(watcher_of(fault), signal.SIGKILL)

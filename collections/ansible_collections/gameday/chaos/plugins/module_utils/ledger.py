@@ -314,6 +314,11 @@ class Ledger:
             raise LedgerError("%s cannot be removed: %s" % (os.path.join(self.root, "halted"), error)) from error
         return True
 
+    def is_abandoned(self, aside):
+        """Whether a record that never came into its place will not come any more: its time is over, or its boot; without a record, it is old."""
+        record = self.read(aside)
+        return self.is_overdue(record) if record else time.time() - os.path.getmtime(aside) > 3600
+
     def prune(self):
         """Keep the history short, and nothing of what was interrupted in the middle."""
         try:
@@ -322,7 +327,7 @@ class Ledger:
                 shutil.rmtree(path, ignore_errors=True)
             for name in os.listdir(self.root):
                 path = os.path.join(self.root, name)
-                if name.startswith(".new-") and time.time() - os.path.getmtime(path) > 3600:
+                if name.startswith(".new-") and self.is_abandoned(path):
                     shutil.rmtree(path, ignore_errors=True)
             if timer.kind() == "systemd":
                 units = reboot.known()  # before the records are read, so that a fault which begins meanwhile keeps its own

@@ -41,6 +41,7 @@ def recover(ledger, run=None, claim=None, all=False, by="recover", dry=False):
     if not unproved:
         for record in ended.values():
             ledger.mark_proved(record)
+    ledger.prune()
     residue += unproved
     residue += ["%s has no readable record, so nobody knows whose it is; sh %s/revert puts it back" % (folder, folder)
                 for folder in ledger.unreadable(put_back=all)]
