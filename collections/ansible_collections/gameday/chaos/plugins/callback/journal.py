@@ -122,8 +122,10 @@ class CallbackModule(CallbackBase):
             return
         if experiment.closed:
             file.close()
-        elif any(matters(event) for event in file.append()):
-            file.snapshot()
+        else:
+            new = [event for event in file.append() if matters(event)]
+            if new:
+                file.snapshot(urgent=any(event.get("shape") in ("fault", "entry", "recovery") for event in new))
 
     def new_file(self, experiment):
         if experiment.check and not self.get_option("preview"):

@@ -16,8 +16,9 @@ import time
 
 from ansible_collections.gameday.chaos.plugins.plugin_utils import journal
 
-# Of the time that goes by, a twentieth may go into snapshots, however large the journal is.
+# Of the time that goes by, a twentieth may go into snapshots, however large the journal is; a third where something was broken or put back.
 REST = 20
+HASTE = 2
 
 # Where the journal of a run is, for whoever wants to tell.
 PATHS = {}
@@ -39,7 +40,7 @@ class JournalFile:
         self.written = 0
         self.lock = threading.RLock()
         self.timer = None
-        self.rest_until = 0.0
+        self.rested_from, self.cost = 0.0, 0.0
         PATHS[experiment.run] = self.path
 
     def append(self):
@@ -52,13 +53,15 @@ class JournalFile:
             self.written += len(new)
             return new
 
-    def snapshot(self):
+    def snapshot(self, urgent=False):
         """Replace the journal now, or as soon as enough time has gone by since the last time."""
         with self.lock:
-            wait = self.rest_until - time.monotonic()
+            wait = self.rested_from + (HASTE if urgent else REST) * self.cost - time.monotonic()
             if wait <= 0:
                 self.replace()
-            elif self.timer is None:
+            elif self.timer is None or urgent:
+                if self.timer:
+                    self.timer.cancel()
                 self.timer = threading.Timer(wait, self.late_snapshot)
                 self.timer.daemon = True
                 self.timer.start()
@@ -78,7 +81,8 @@ class JournalFile:
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, self.path)
-        self.rest_until = time.monotonic() + REST * (time.monotonic() - start)
+        self.rested_from = time.monotonic()
+        self.cost = self.rested_from - start
 
     def close(self):
         """The last journal, which needs its events no longer."""
