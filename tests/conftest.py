@@ -27,6 +27,9 @@ def place(item):
         return item.path.name  # they have processes in common
     if item.path.name == "test_molecule.py":
         return item.name
+    marker = item.get_closest_marker("place")
+    if marker:
+        return marker.args[0]
     values = getattr(getattr(item, "callspec", None), "params", {}).values()
     told = [getattr(one, "place", one) for value in values for one in (value if isinstance(value, tuple) else (value,))]
     names = {name for name in [*item.fixturenames, *told] if isinstance(name, str)}

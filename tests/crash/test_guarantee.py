@@ -21,6 +21,7 @@ SECONDS = int(os.environ.get("GAMEDAY_SECONDS", "3600"))
 FEW = 30
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(SECONDS + 300)
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: hosts in namespaces, and to look into containers")
 def test_nothing_is_left_behind(request, tmp_path):

@@ -106,13 +106,23 @@ class Process:
         return kill_the_module_here(self.faults, self.claim)
 
 
-@pytest.fixture(params=["voiceassist_hosts", "voiceassist_processes"], ids=["service over ssh", "process on this machine"])
+TARGETS = {"voiceassist_hosts": "service over ssh", "voiceassist_processes": "process on this machine"}
+
+
+@pytest.fixture(params=TARGETS, ids=TARGETS.values())
 def target(request):
     """The demo system, well before, and well after whatever the test did to it."""
     system = request.getfixturevalue(request.param)
     found = Service(system, "h1") if request.param == "voiceassist_hosts" else Process(system)
     assert becomes(lambda: healthy(found.url), 20)
     yield found
+
+
+def each_signal():
+    """Every signal on every target; each of them at least once in `make test`."""
+    for name, briefly in (("voiceassist_hosts", (signal.SIGTERM, signal.SIGHUP)), ("voiceassist_processes", (signal.SIGINT, signal.SIGKILL))):
+        for number in SIGNALS:
+            yield pytest.param(name, number, id=f"{TARGETS[name]}-{number.name}", marks=[] if number in briefly else [pytest.mark.long])
 
 
 def start(run_playbook, target):
@@ -126,7 +136,7 @@ def assert_clean_after(target, since):
     assert becomes(lambda: healthy(target.url), 10)
 
 
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize(("target", "number"), list(each_signal()), indirect=["target"])
 def test_the_controller_is_ended(run_playbook, target, number):
     run = start(run_playbook, target)
     run.wait_for(WATCHING)

@@ -44,7 +44,7 @@ def experiment(run_playbook, hosts, tmp_path):
         file.write_text(json.dumps(method))
         role = {"name": "Experiment", "ansible.builtin.include_role": {"name": "gameday.chaos.experiment"}, "vars": {
             "experiment_title": "Something happens", "experiment_name": "something", "experiment_method": str(file),
-            "experiment_steady_state": steady, "experiment_recovery": 3, **variables}}
+            "experiment_steady_state": steady, "experiment_recovery": 3, "experiment_reconnect": 3, **variables}}
         return run_playbook([role], hosts, arguments=list(arguments))
 
     return run

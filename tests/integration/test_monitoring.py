@@ -17,6 +17,9 @@ from lab.probing import arguments_of, measured, said
 SECONDS = 3  # of counting: a dozen scrapes
 
 
+pytestmark = pytest.mark.place("monitoring")  # it breaks nothing, so it is in nobody's way
+
+
 @pytest.fixture
 def ask(monitoring):
     return lambda **options: measured(probe_prometheus, url=monitoring.prometheus, **options)
@@ -248,6 +251,7 @@ LISTED = """gameday.chaos.steady_state:
         probe_alert: {url: %(url)s, name: LabDown, since: "{{ experiment_begin }}"}"""
 
 
+@pytest.mark.place("this machine")
 @pytest.mark.parametrize(("told", "register"), [
     pytest.param(ALONE, "  register: experiment_detection", id="registered"),
     pytest.param(LISTED, "", id="found by the journal", marks=pytest.mark.long),

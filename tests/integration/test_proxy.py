@@ -68,6 +68,7 @@ def test_a_changed_toxic_went_with_its_server_too(run_playbook, server, run):
     assert toxics(server) == []
 
 
+@pytest.mark.long
 def test_a_server_that_does_not_answer_is_not_taken_for_one_that_is_whole(run_playbook, server, run):
     injected = run_playbook([fault(server, run)])
     server.process.send_signal(signal.SIGSTOP)

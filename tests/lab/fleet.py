@@ -16,6 +16,14 @@ import yaml
 
 ROOT = pathlib.Path(__file__).parents[2]
 SLEEPER = "^sleep 86400$"
+# By a small process in between: what a child of a large one has used at most begins with what its parent had.
+MEASURED = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(code)
+"""
 METHOD = [
     {"name": "Agree on an instant", "when": "fleet_ahead is defined", "run_once": True, "ansible.builtin.set_fact": {
         "fleet_starts_at": "{{ '%Y-%m-%dT%H:%M:%S+00:00' | strftime(now(utc=true).timestamp() + fleet_ahead, utc=true) }}"}},
@@ -70,10 +78,9 @@ def play(hosts, folder, *arguments):
     command = [*hosts.command_prefix, sys.executable, "-m", "ansible", "playbook", "--inventory", str(hosts.inventory), *arguments]
     begin = time.perf_counter()
     with open(folder / "output", "wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        _pid, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, time.perf_counter() - begin, used.ru_maxrss, (folder / "output").read_text(encoding="utf-8", errors="replace")
+        code = subprocess.call([sys.executable, "-c", MEASURED, str(folder / "memory"), *command], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+                               stdout=output, stderr=output)
+    return code, time.perf_counter() - begin, int((folder / "memory").read_text()), (folder / "output").read_text(encoding="utf-8", errors="replace")
 
 
 def halt(hosts, folder, count):

@@ -158,7 +158,7 @@ def test_garbage_is_answered_in_words(host, module, examples):
 
 
 # What Ansible itself says of a dictionary with options of its own that is none; it does not name it.
-UNNAMED = "dictionary requested, could not parse JSON or key=value"
+UNNAMED = ("dictionary requested, could not parse JSON or key=value", "unable to evaluate string as dictionary")
 
 
 def ansible_fell(outcome):

@@ -347,7 +347,7 @@ def upgraded(case, dice):
     case.must_inject(ENOUGH, run)
     part = f"{case.home}/ansible_collections/gameday/chaos/plugins"
     case.sh(f"rm -f {part}/modules/fault_* {part}/modules/__pycache__/fault_*; find {part}/module_utils -name '*verbs*' -delete; "
-            f"echo 'VERBS, VERB_NAMES, PROGRAMS, argv_to_run = \"\", (), {{}}, list' >{part}/module_utils/verbs.py", check=True)
+            f"echo 'VERBS, VERB_NAMES, PROGRAMS, argv_to_run = \"\", (), {{}}, lambda argv, held=False: list(argv)' >{part}/module_utils/verbs.py", check=True)
     recovered = case.recover(run=run)
     case.send_program()
     assert recovered and not recovered.get("failed"), f"the new version cannot recover: {recovered}"

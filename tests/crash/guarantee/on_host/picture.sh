@@ -3,7 +3,7 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 tc qdisc show 2>/dev/null | sed 's/^/network: /'
 nft list tables 2>/dev/null | sed 's/^/network: /'
 awk '{print "mount: " $4, $5, $6}' /proc/self/mountinfo
-ps -eo args= | grep -Ev '^(sshd|/usr/sbin/sshd|sh -c # What faults touch|ps |grep |sed |sort|\(sd-pam\)|/lib/systemd|postgres: |\[)' | sed 's/^/process: /'
+ps -eo args= | grep -Ev '^(sshd|/usr/sbin/sshd|runc|containerd-shim|/proc/self/exe init|sh -c # What faults touch|ps |grep |sed |sort|\(sd-pam\)|/lib/systemd|postgres: |\[)' | sed 's/^/process: /'
 if [ -d /run/systemd/system ]; then
   # What systemd only remembers of a unit of ours (inactive, as long as something refers to it, or lives in its control group) does nothing.
   systemctl list-units --type service,timer --all --plain --no-legend 2>/dev/null | grep -v '^gameday-.* inactive ' | awk '{print "unit:", $1, $2, $3}'
