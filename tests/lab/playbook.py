@@ -3,6 +3,7 @@
 """Runs ansible-playbook as a person would: a process of its own, this checkout's ansible.cfg, what happened read back from it."""
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -190,3 +191,13 @@ class Runner:
             if run.rc is None:
                 run.send_group(signal.SIGKILL)
                 run.process.wait(10)
+        self.end_orphans()
+
+    def end_orphans(self):
+        """Workers of a controller that was killed are leaders of groups of their own, and may wait for it for ever; they have its environment."""
+        ours = [os.fsencode(f"GAMEDAY_TEST_EVENTS={run.folder}/events.jsonl") for run in self.runs]
+        for environment in pathlib.Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                command = environment.with_name("cmdline").read_bytes()  # connections that are kept for the next test have its environment, too
+                if b"ansible-playbook" in command and set(ours) & set(environment.read_bytes().split(b"\0")):
+                    os.kill(int(environment.parent.name), signal.SIGKILL)
