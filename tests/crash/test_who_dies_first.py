@@ -109,13 +109,19 @@ class Process:
 TARGETS = {"voiceassist_hosts": "service over ssh", "voiceassist_processes": "process on this machine"}
 
 
-@pytest.fixture(params=TARGETS, ids=TARGETS.values())
+@pytest.fixture
 def target(request):
     """The demo system, well before, and well after whatever the test did to it."""
     system = request.getfixturevalue(request.param)
     found = Service(system, "h1") if request.param == "voiceassist_hosts" else Process(system)
     assert becomes(lambda: healthy(found.url), 20)
     yield found
+
+
+def briefly(wanted):
+    """On every target; in `make test` on this one only."""
+    marked = [pytest.param(name, id=words, marks=[] if words == wanted else [pytest.mark.long]) for name, words in TARGETS.items()]
+    return pytest.mark.parametrize("target", marked, indirect=True)
 
 
 def each_signal():
@@ -149,6 +155,7 @@ def test_the_controller_is_ended(run_playbook, target, number):
     assert journal["status"] == "interrupted" and journal["verdict"] == "not_restored" and journal["faults"]
 
 
+@briefly("process on this machine")
 def test_the_module_is_killed_in_the_middle_of_the_injection(run_playbook, target):
     said = []
     killer = threading.Thread(target=lambda: said.append(target.kill_the_module()))
@@ -162,6 +169,7 @@ def test_the_module_is_killed_in_the_middle_of_the_injection(run_playbook, targe
     assert_clean_after(target, since)
 
 
+@briefly("service over ssh")
 def test_the_module_and_the_controller_are_killed_in_the_middle_of_the_injection(run_playbook, target):
     said = []
     killer = threading.Thread(target=lambda: said.append(target.kill_the_module()))
@@ -175,6 +183,7 @@ def test_the_module_and_the_controller_are_killed_in_the_middle_of_the_injection
     assert_clean_after(target, since)
 
 
+@briefly("service over ssh")
 def test_the_timer_is_killed_and_the_experiment_itself_puts_back(run_playbook, target):
     run = start(run_playbook, target)
     run.wait_for(WATCHING)
@@ -185,6 +194,7 @@ def test_the_timer_is_killed_and_the_experiment_itself_puts_back(run_playbook, t
     assert_clean_after(target, since)
 
 
+@briefly("process on this machine")
 def test_the_timer_and_the_controller_are_killed_and_the_next_contact_puts_back(run_playbook, target):
     """Two lines of defence lost: the third is the sweep, which any next fault or recover on the host does."""
     run = start(run_playbook, target)

@@ -23,6 +23,7 @@ def variables(system):
     return {**QUICK, "voiceassist_directory": system.directory, "voiceassist_api_port": system.ports["api"]}
 
 
+@pytest.mark.long
 def test_all_pass(run_playbook, system):
     run = run_playbook(ROOT / "playbooks/all.yml", ROOT / "inventories/demo", variables(system))
     assert run.rc == 0 and "Passed: 2 Failed: 0" in run.stdout, run

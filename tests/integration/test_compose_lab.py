@@ -51,7 +51,8 @@ def test_every_experiment_passes_and_the_alert_fires(run_playbook, compose_lab):
 
 
 @pytest.mark.parametrize("experiment, fragile, words", [
-    ("database_failure", "error", "status 500"), pytest.param("redis_unavailable", "cache", "status 500", marks=pytest.mark.long)])
+    ("database_failure", "error", "status 500"), ("redis_unavailable", "cache", "status 500")])
+@pytest.mark.long
 def test_a_fragile_api_deviates_for_the_right_reason(run_playbook, compose_lab, experiment, fragile, words):
     compose_lab.call("up", VOICEASSIST_FRAGILE=fragile)
     try:

@@ -12,7 +12,16 @@ from things import CASES, name_of
 DURATION = 5
 
 
-@pytest.fixture(params=CASES, ids=name_of)
+def one_case_for_each_fault():
+    """In `make test`; the others take their turn in `make soak`, and in the guarantee."""
+    seen = set()
+    for pair in CASES:
+        module = pair[0].__module__
+        yield pytest.param(pair, id=name_of(pair), marks=[pytest.mark.long] if module in seen else [])
+        seen.add(module)
+
+
+@pytest.fixture(params=one_case_for_each_fault())
 def thing(request):
     return request.param[0](request, request.param[1])
 

@@ -27,6 +27,7 @@ def test_redis_as_a_process(run_playbook, processes):
     assert "the cache is used" in str(journal["steady_states"]["after"])
 
 
+@pytest.mark.long
 def test_redis_as_a_container(run_playbook, voiceassist_containers):
     system = voiceassist_containers
     run = run_playbook(PLAYBOOK, None, {**QUICK, "redis_unavailable_kind": "container", "redis_unavailable_container": system.redis.name,

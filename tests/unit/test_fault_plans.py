@@ -147,17 +147,21 @@ def test_a_fault_is_refused(fault, params, look, reason, planned, sleeper, tmp_p
     assert reason in str(refused.value)
 
 
-@pytest.mark.parametrize(("pid", "name", "command", "reason"), [
-    (1, "tini", b"tini\0", "is init"),
-    (10, "python3", b"python3\0", "is Ansible's own process or one that it runs in"),
-    (50, "sshd", b"sshd: root@pts/0", "lives by"),
-    (50, "sshd-session", b"sshd-session: root", "lives by"),
-    (50, "dockerd", b"/usr/bin/dockerd\0", "lives by"),
-    (50, "python3", b"python3\0/root/.ansible/tmp/ansible-tmp-1/AnsiballZ_x.py\0", "belongs to Ansible"),
-    (50, "sh", b"sh\0/var/lib/gameday/faults/x/revert\0wait\0", "belongs to Ansible or to the way back"),
-    (50, "kworker/0:1", b"", "is a kernel thread"),
-    (50, "postgres", b"postgres\0-D\0/var/lib/postgresql\0", None),
+OF_USERS, OF_THE_KERNEL = 0x400000, 0x208040  # flags as /proc/PID/stat has them
+
+
+@pytest.mark.parametrize(("pid", "name", "command", "flags", "reason"), [
+    (1, "tini", b"tini\0", OF_USERS, "is init"),
+    (10, "python3", b"python3\0", OF_USERS, "is Ansible's own process or one that it runs in"),
+    (50, "sshd", b"sshd: root@pts/0", OF_USERS, "lives by"),
+    (50, "sshd-session", b"sshd-session: root", OF_USERS, "lives by"),
+    (50, "dockerd", b"/usr/bin/dockerd\0", OF_USERS, "lives by"),
+    (50, "python3", b"python3\0/root/.ansible/tmp/ansible-tmp-1/AnsiballZ_x.py\0", OF_USERS, "belongs to Ansible"),
+    (50, "sh", b"sh\0/var/lib/gameday/faults/x/revert\0wait\0", OF_USERS, "belongs to Ansible or to the way back"),
+    (50, "kworker/0:1", b"", OF_THE_KERNEL, "is a kernel thread"),
+    (50, "sleep", b"", OF_USERS, None),  # which is just being started
+    (50, "postgres", b"postgres\0-D\0/var/lib/postgresql\0", OF_USERS, None),
 ])
-def test_some_processes_are_never_hit(pid, name, command, reason):
-    found = process.Process(pid=pid, parent=1, start=1, state="S", name=name, command=command, user=0)
+def test_some_processes_are_never_hit(pid, name, command, flags, reason):
+    found = process.Process(pid=pid, parent=1, start=1, state="S", name=name, command=command, user=0, flags=flags)
     assert (process.spared(found, [10, 5, 1]) or "None").find(str(reason)) >= 0

@@ -68,6 +68,7 @@ class Case:
         self.home = "/opt/gameday-crash" if self.hosts else tempfile.mkdtemp(prefix="gameday-crash-")
         self.python = "/usr/bin/python3" if self.hosts else sys.executable
         self.steps = {}  # of what -> how many there are, and those not yet tried
+        self.rebooted = None  # what the thing and its host look like after a reboot in which no fault was in place
         self.send_program()
         self.settle()
 

@@ -118,7 +118,12 @@ KILL_TIMER = """
 [ -d '{folder}' ] || {{ echo 'no fault any more'; exit; }}
 id=$(sed -n 's/^  "id": "\\(.*\\)",$/\\1/p' '{folder}/fault.json'); pid=
 if [ -f '{folder}/watcher' ]; then read -r pid _ <'{folder}/watcher'; kill -s KILL -- -$pid
-else systemctl stop "gameday-$id.timer"; systemctl kill -s KILL "gameday-$id.service" 2>/dev/null; fi
+else
+    systemctl stop "gameday-$id.timer"
+    # Its session: not what it has started again, which is the user's by then.
+    main=$(systemctl show --property MainPID --value "gameday-$id.service")
+    [ "$main" = 0 ] || pkill -KILL --session "$main"
+fi
 echo "timer ${{pid:-of systemd}}"
 """
 
@@ -147,7 +152,7 @@ def timer_and_sweep(case, dice):
     words = kill_timer(case)
     time.sleep(max(0, due + 3.3 - time.monotonic()))
     swept = case.recover()
-    return Told(f"{words}, {after:.2f} s after the injection; swept: {(swept or {}).get('msg', 'yes')}", time.monotonic(),
+    return Told(f"{words}, {after:.2f} s after the injection; swept: {'no answer' if swept is None else swept.get('msg', 'yes')}", time.monotonic(),
                 words.startswith("timer"))
 
 
@@ -216,9 +221,6 @@ def sshd(case, dice):
 
 # The host
 
-REBOOTED = {}  # case -> what it and its host look like after a reboot in which no fault was in place
-
-
 def power_off_and_on(case):
     for what in ("kill", "start"):
         subprocess.run(["docker", what, case.hosts.container(case.host)], check=True, capture_output=True)
@@ -229,9 +231,9 @@ def power_off_and_on(case):
 @crash("host rebooted", ("systemd",), weight=4)
 def reboot(case, dice):
     """The power is cut, and comes back; then somebody comes by, or the host has done it itself."""
-    if case.name not in REBOOTED:
+    if case.rebooted is None:
         power_off_and_on(case)
-        REBOOTED[case.name] = case.thing.look(), case.picture()
+        case.rebooted = case.thing.look(), case.picture()
         case.renew()
     process, seconds = case.module(case.fault, case.arguments()), dice.uniform(0.1, 2.0)
     time.sleep(seconds)
@@ -240,7 +242,7 @@ def reboot(case, dice):
     case.finish(process)
     time.sleep(max(0, due + 3.3 - time.monotonic()))
     case.recover()
-    return Told(f"{seconds:.3f} s after its start", time.monotonic(), like=REBOOTED[case.name])
+    return Told(f"{seconds:.3f} s after its start", time.monotonic(), like=case.rebooted)
 
 
 SMALL = "mkdir -p /var/lib/gameday && mount -t tmpfs -o size=1m,mode=700 tmpfs /var/lib/gameday"

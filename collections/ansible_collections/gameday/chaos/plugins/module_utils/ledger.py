@@ -105,7 +105,7 @@ class Ledger:
             os.mkdir(aside, 0o700)
             try:
                 self.fill(aside, record, way_back.script(record, plan, self.root, here))
-                timer.arm(record, aside, self.root, here)
+                timer.arm(record, aside, here)
                 os.rename(aside, here)
             except (OSError, timer.NotArmed):
                 timer.disarm(record, aside)
@@ -123,10 +123,12 @@ class Ledger:
     def guard(self, record, here):
         """What can be armed only when the record is in its place; without it, the record is taken back."""
         try:
-            timer.arm_lease(record, here)
+            timer.arm_more(record, self.root, here)
         except timer.NotArmed:
             self.put_back(dict(record, folder=here), "undo")
             raise
+        if (self.read(here) or {}).get("id") != record["id"]:  # its time was so short that it is over: what was armed just now is nobody's
+            reboot.forget([record["id"]])
 
     @staticmethod
     def fill(folder, record, script):
@@ -331,8 +333,7 @@ class Ledger:
                     shutil.rmtree(path, ignore_errors=True)
             if timer.kind() == "systemd":
                 units = reboot.known()  # before the records are read, so that a fault which begins meanwhile keeps its own
-                aside = {name[len(".new-"):] for name in os.listdir(self.root) if name.startswith(".new-")}
-                reboot.forget(units - aside - {record["id"] for record in self.in_place()})
+                reboot.forget(units - {record["id"] for record in self.in_place()})
         except OSError:
             pass
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 # What no fault may ever hit, wherever it was found: what carries the connection, and what runs us.
 SPARED_NAMES = ("sshd", "sshd-session", "sshd-auth", "systemd", "systemd-logind", "dbus-daemon", "dockerd", "containerd", "ssh-agent")
+KERNEL_THREAD = 0x00200000  # PF_KTHREAD in the flags of /proc/PID/stat; an empty command line may also be a process that is just being started
 SPARED_COMMANDS = re.compile(rb"ansible-tmp-|AnsiballZ_|ansible-playbook|ansible-runner|/gameday/faults/|ansible/cli/")
 
 
@@ -24,6 +25,7 @@ class Process:
     name: str
     command: bytes
     user: int
+    flags: int
 
     @property
     def words(self):
@@ -55,7 +57,8 @@ def look_at(pid, wanted=None):
     except (OSError, ValueError):
         return None
     name = head.partition(b"(")[2].decode("utf-8", "surrogateescape")
-    return Process(pid=int(pid), parent=int(fields[1]), start=int(fields[19]), state=state, name=name, command=command, user=user)
+    return Process(pid=int(pid), parent=int(fields[1]), start=int(fields[19]), state=state, name=name, command=command, user=user,
+                   flags=int(fields[6]))
 
 
 def every(state=None):
@@ -83,7 +86,7 @@ def spared(found, chain):
         return "is %s, which the host or the connection lives by" % found.name
     if SPARED_COMMANDS.search(found.command):
         return "belongs to Ansible or to the way back"
-    if not found.command:
+    if found.flags & KERNEL_THREAD:
         return "is a kernel thread"
     return None
 

@@ -24,16 +24,11 @@ def kind():
     return "systemd" if os.geteuid() == 0 and os.path.isdir("/run/systemd/system") else "watcher"
 
 
-def arm(record, aside, ledger, here):
+def arm(record, aside, here):
     """
-    Arm the timer of a record that lies aside and will be moved here, and see it armed, and what comes after a reboot, too; raises NotArmed, so
-    that nothing is broken without it. A timer whose record never came does nothing.
+    Arm the timer of a record that lies aside and will be moved here, and see it armed; raises NotArmed, so that nothing is broken without it.
+    A timer whose record never came does nothing.
     """
-    if record["after_reboot"] == "unit":
-        try:
-            reboot.enable(record, ledger, here)
-        except reboot.NotEnabled as error:
-            raise NotArmed(str(error)) from error
     if record["timer"] == "systemd":
         unit = timer_unit(record)
         arm_unit(unit, units(record, here)[unit])
@@ -41,8 +36,17 @@ def arm(record, aside, ledger, here):
         arm_watcher(record, aside)
 
 
-def arm_lease(record, here):
-    """Where the timer does not look at the lease itself there is a unit that does, and starts again when it is killed. It needs the record in its place."""
+def arm_more(record, ledger, here):
+    """
+    What can be armed only when the record is in its place, since the way back takes it away: the unit for a reboot; and where the timer does not look
+    at the lease itself a unit that does, and starts again when it is killed.
+    """
+    if record["after_reboot"] == "unit":
+        try:
+            reboot.enable(record, ledger, here)
+        except reboot.NotEnabled as error:
+            reboot.disable(record)
+            raise NotArmed(str(error)) from error
     if record["timer"] == "systemd" and record.get("lease"):
         unit = lease_unit(record)
         arm_unit(unit, units(record, here)[unit])
@@ -50,8 +54,6 @@ def arm_lease(record, here):
 
 def disarm(record, aside):
     """End the timer of a record that was not moved into place."""
-    if record["after_reboot"] == "unit":
-        reboot.disable(record)
     if record["timer"] == "systemd":
         subprocess.run(["systemctl", "stop", timer_unit(record)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, timeout=ARMING_SECONDS, check=False)
