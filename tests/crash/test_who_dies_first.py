@@ -18,7 +18,9 @@ PLAYBOOK = ROOT / "playbooks/database_failure.yml"
 DURATION = 9
 WATCHING = "keeps answering honestly"
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
+SOON_LOST = {"ANSIBLE_TIMEOUT": 2, "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=1 -o ServerAliveCountMax=2"}
 VARIABLES = {
+    "experiment_reconnect": 3,
     "database_failure_duration": DURATION,
     "database_failure_watch": 6,
     "database_failure_url": "http://127.0.0.1:8080",
@@ -131,8 +133,8 @@ def each_signal():
             yield pytest.param(name, number, id=f"{TARGETS[name]}-{number.name}", marks=[] if number in briefly else [pytest.mark.long])
 
 
-def start(run_playbook, target):
-    return run_playbook(PLAYBOOK, target.inventory, target.variables, arguments=target.arguments, background=True)
+def start(run_playbook, target, env=None):
+    return run_playbook(PLAYBOOK, target.inventory, target.variables, env, arguments=target.arguments, background=True)
 
 
 def assert_clean_after(target, since):
@@ -213,7 +215,7 @@ def test_ssh_is_cut(run_playbook, voiceassist_hosts):
     """The host is unreachable, so neither rescue nor always runs for it; it heals by itself, and the play does not pass."""
     target = Service(voiceassist_hosts, "h2")
     assert becomes(lambda: healthy(target.url), 20)
-    run = start(run_playbook, target)
+    run = start(run_playbook, target, SOON_LOST)
     run.wait_for(WATCHING)
     since = time.monotonic()
     voiceassist_hosts.cut("h2")

@@ -52,7 +52,10 @@ RUNS = process("it runs", "pgrep", "-f", f"^{VICTIM}$", tolerance=0)
 KILL = act("kill it", "pkill", "-KILL", "-f", f"^{VICTIM}$")
 
 
-def test_whoever_kills_the_controller_it_comes_back_and_nothing_is_told(run_playbook, tmp_path, victim):
+@pytest.mark.parametrize("ends", [
+    pytest.param({"chaostoolkit_duration": 8}, id="by its timer"),
+    pytest.param({"chaostoolkit_duration": 300, "experiment_lease": 8}, id="by its lease", marks=pytest.mark.long)])
+def test_whoever_kills_the_controller_it_comes_back_and_nothing_is_told(run_playbook, tmp_path, victim, ends):
     assert becomes(victim, 5)
     before = victim()
     document = experiment(
@@ -67,7 +70,7 @@ def test_whoever_kills_the_controller_it_comes_back_and_nothing_is_told(run_play
     )
     run = run_playbook(
         PLAYBOOK,
-        extra_vars={"experiment": str(written(tmp_path, document)), "chaostoolkit_duration": 8},
+        extra_vars={"experiment": str(written(tmp_path, document)), **ends},
         env={"GAMEDAY_TEST_SECRET": FROM_ENVIRONMENT},
         background=True,
     )

@@ -46,6 +46,7 @@ def test_postgresql_as_a_process(run_playbook, voiceassist_processes):
         assert words in run.stdout
 
 
+@pytest.mark.long
 def test_postgresql_as_a_container(run_playbook, voiceassist_containers):
     system = voiceassist_containers
     run = run_playbook(PLAYBOOK, None, {
@@ -79,7 +80,8 @@ def test_the_database_breaks_on_one_host_while_another_observes(run_playbook, vo
     assert journal["verdict"] == "passed" and journal["timings"]["recovery"] is not None
 
 
-@pytest.mark.parametrize("fragile, words", [("error", "status 500"), ("reconnect", "not steady again")])
+@pytest.mark.parametrize("fragile, words", [
+    ("error", "status 500"), pytest.param("reconnect", "not steady again", marks=pytest.mark.long)])
 def test_a_fragile_api_deviates_for_the_right_reason(run_playbook, voiceassist_processes, fragile, words):
     voiceassist_processes.up(fragile=fragile)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 import uuid
 
@@ -13,9 +14,11 @@ DURATION = 5
 
 
 def one_case_for_each_fault():
-    """In `make test`; the others take their turn in `make soak`, and in the guarantee."""
+    """In `make test`; the others take their turn in `make soak`, and in the guarantee. test_network.py is patient with the slow host."""
     seen = set()
     for pair in CASES:
+        if getattr(pair[0], "place", None) == "uml_host":
+            continue
         module = pair[0].__module__
         yield pytest.param(pair, id=name_of(pair), marks=[pytest.mark.long] if module in seen else [])
         seen.add(module)
@@ -152,4 +155,5 @@ def test_three_hosts_break_together(run_playbook, voiceassist_hosts):
     ], voiceassist_hosts)
     assert run.rc == 0, run
     begins = sorted(run.result("inject", host)["fault"]["begin"] for host in voiceassist_hosts.names)
-    assert begins[0][:18] == begins[-1][:18], begins
+    first, last = (datetime.datetime.fromisoformat(one) for one in (begins[0], begins[-1]))
+    assert (last - first).total_seconds() < 1, begins

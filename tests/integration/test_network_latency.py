@@ -44,6 +44,7 @@ def test_a_slow_database_behind_processes(run_playbook, processes, voiceassist_p
     assert toxics(voiceassist_processes.proxy_api, "database") == []
 
 
+@pytest.mark.long
 def test_a_slow_database_behind_containers(run_playbook, voiceassist_containers):
     system = voiceassist_containers
     run = run_playbook(PLAYBOOK, None, {**QUICK, "network_latency_url": system.url, "network_latency_proxy_api": system.proxy_api,

@@ -37,6 +37,7 @@ def test_redis_as_a_container(run_playbook, voiceassist_containers):
     assert system.redis.status == "running"
 
 
+@pytest.mark.long
 def test_redis_as_a_service_on_three_hosts(run_playbook, voiceassist_hosts):
     run = run_playbook(PLAYBOOK, voiceassist_hosts, {**QUICK, "redis_unavailable_kind": "service", "redis_unavailable_service": "voiceassist-redis"})
     assert run.rc == 0, run

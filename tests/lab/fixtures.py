@@ -174,27 +174,40 @@ def netns_hosts(make_netns_hosts):
 
 
 @pytest.fixture(scope="session")
-def uml_host(docker_engine, tmp_path_factory):
+def make_uml_hosts(docker_engine, tmp_path_factory):
     """
-    A host with a kernel of its own, u1, which has netem: see lab.hosts.UmlHosts. Shared: leave it as it was.
+    make_uml_hosts(count) -> UmlHosts; each with a kernel of its own.
 
     The one capability that continuous integration may lack, too: a kernel as a process needs ptrace of its parts, which a sandbox may forbid.
     """
-    state, prefix = tmp_path_factory.mktemp("uml"), unique_name()
-    rootfs = ROOT / ".cache/lab/rootfs"
-    rootfs.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        script("netns-hosts", "rootfs", rootfs)
-    except LabError as error:
-        missing("the files of a host", error)
-    try:
-        script("uml-host", "up", 1, rootfs, state, LAB_PREFIX=prefix)
-    except LabError as error:
-        if "has ended" not in str(error):
-            missing("hosts in User-mode Linux", error)
-        pytest.skip(f"needs a kernel with netem, and User-mode Linux does not start here: {error}")
-    yield UmlHosts(state, prefix)
-    script("uml-host", "down", state)
+    made = []
+
+    def make(count):
+        state, prefix = tmp_path_factory.mktemp("uml"), unique_name()
+        rootfs = ROOT / ".cache/lab/rootfs"
+        rootfs.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            script("netns-hosts", "rootfs", rootfs)
+        except LabError as error:
+            missing("the files of a host", error)
+        made.append(state)
+        try:
+            script("uml-host", "up", count, rootfs, state, LAB_PREFIX=prefix)
+        except LabError as error:
+            if "has ended" not in str(error):
+                missing("hosts in User-mode Linux", error)
+            pytest.skip(f"needs a kernel with netem, and User-mode Linux does not start here: {error}")
+        return UmlHosts(state, prefix)
+
+    yield make
+    for state in made:
+        script("uml-host", "down", state)
+
+
+@pytest.fixture(scope="session")
+def uml_host(make_uml_hosts):
+    """A host with a kernel of its own, u1, which has netem: see lab.hosts.UmlHosts. Shared: leave it as it was."""
+    return make_uml_hosts(1)
 
 
 @pytest.fixture(scope="session")

@@ -116,3 +116,7 @@ class UmlHosts(Hosts):
 
     def argv(self, host, command):
         return [*self.way_in(host), shlex.join(map(str, command))]  # ssh gives its words to a shell
+
+    def cut_power(self, host):
+        """And switch it on again. The ledger is on the only disk that the host has left."""
+        script("uml-host", "cut-power", host, self.state)

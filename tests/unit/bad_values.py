@@ -87,7 +87,8 @@ BAD = {
     "probe_tcp": {"port": no_port, "host": any_of("", " ", "a b", "a/b", "\n")},
     "steady_state": {
         "probes": listed(st.dictionaries(letters, letters, max_size=3)), "within": no_seconds, "during": no_seconds, "interval": no_seconds,
-        "hold": any_of(st.integers(max_value=-1), float("nan")), "minimum_availability": no_share(0, 1), "maximum_outage": no_seconds,
+        "hold": any_of(st.integers(max_value=-1), float("nan")), "minimum_availability": no_share(0, 1),
+        "minimum_coverage": no_share(0, 1), "maximum_outage": no_seconds,
         "maximum_p95": no_seconds, "stop_after_outage": 3, "baseline_tolerance": 1},
 }
 GARBAGE = st.recursive(

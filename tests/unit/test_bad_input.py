@@ -143,6 +143,7 @@ STEADY = [
     ("samples too dense", {"probes": A_PROBE, "during": 1, "interval": 0.001}, "interval: 0.001 is shorter than 0.01"),
     ("samples too rare", {"probes": A_PROBE, "during": 1, "interval": 2}, "interval: 2.0 is longer than during"),
     ("share that is a percentage", {"probes": A_PROBE, "during": 1, "minimum_availability": 99}, "minimum_availability: 99.0", "0 and 1"),
+    ("coverage that is a percentage", {"probes": A_PROBE, "during": 1, "minimum_coverage": 95}, "minimum_coverage: 95.0", "0 and 1"),
     ("stop condition without a watch", {"probes": A_PROBE, "stop_after_outage": 1}, "stop_after_outage: needs during"),
     ("held for no number", {"probes": A_PROBE, "within": 1, "hold": "nan"}, "hold: nan"),
 ]

@@ -144,7 +144,7 @@ def test_no_log_keeps_name_and_status_only(project):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_killed(project, number):
-    process = start(project, "-e", "seconds=30")
+    process = start(project, "-e", "seconds=5")
     limit = time.monotonic() + 30
     while not any(document["verdict"] == "not_restored" for document in written(project)):
         assert time.monotonic() < limit

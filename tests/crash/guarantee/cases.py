@@ -93,7 +93,7 @@ class Case:
         """argv as Ansible's ssh would run it on the host; on this machine it needs none."""
         if not self.hosts:
             return argv
-        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=5"]
+        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=5", "ServerAliveInterval=5"]
         return [*self.hosts.command_prefix, "ssh", "-i", str(self.hosts.state / "id_ed25519"), *(word for one in options for word in ("-o", one)),
                 f"root@{self.hosts.addresses[self.host]}", shlex.join(argv)]
 

@@ -35,7 +35,7 @@ class Crash:
 
 
 CRASHES = []
-ANYWHERE, OVER_SSH = ("netns", "systemd", "here"), ("netns", "systemd")
+ANYWHERE, OVER_SSH = ("netns", "systemd", "own kernel", "here"), ("netns", "systemd")
 
 
 def crash(name, places=ANYWHERE, weight=1):
@@ -222,13 +222,17 @@ def sshd(case, dice):
 # The host
 
 def power_off_and_on(case):
+    if case.place == "own kernel":
+        case.hosts.cut_power(case.host)
+        case.send_program()
+        return
     for what in ("kill", "start"):
         subprocess.run(["docker", what, case.hosts.container(case.host)], check=True, capture_output=True)
     case.sh("timeout 30 systemctl is-system-running --wait; until systemctl is-active -q ssh; do sleep 0.1; done", seconds=60)
     case.settle()
 
 
-@crash("host rebooted", ("systemd",), weight=4)
+@crash("host rebooted", ("systemd", "own kernel"), weight=4)
 def reboot(case, dice):
     """The power is cut, and comes back; then somebody comes by, or the host has done it itself."""
     if case.rebooted is None:
@@ -243,6 +247,27 @@ def reboot(case, dice):
     time.sleep(max(0, due + 3.3 - time.monotonic()))
     case.recover()
     return Told(f"{seconds:.3f} s after its start", time.monotonic(), like=case.rebooted)
+
+
+DAY = 86400
+
+
+@crash("clock stepped by a day", ("own kernel",), weight=2)
+def clock(case, dice):
+    """Forwards or backwards; and back again only when all should be over."""
+    case.must_inject()
+    due, after, by = case.due(), dice.uniform(0, DURATION - 1), dice.choice([DAY, -DAY])
+    time.sleep(after)
+    try:
+        case.sh(f"date -s @$(($(date +%s) + {by}))", check=True)
+        time.sleep(max(0, due + 2 - time.monotonic()))
+        limit = due + 10  # for this host is slow
+        while case.in_place() and time.monotonic() < limit:
+            time.sleep(0.1)
+        assert not case.in_place(), "it is still in place while the clock is wrong"
+    finally:
+        case.sh(f"date -s @{time.time():.0f}", check=True)
+    return Told(f"by {by} s, {after:.2f} s after the injection", due)
 
 
 SMALL = "mkdir -p /var/lib/gameday && mount -t tmpfs -o size=1m,mode=700 tmpfs /var/lib/gameday"

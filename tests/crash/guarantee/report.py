@@ -55,7 +55,8 @@ def text(rows):
     return "\n".join([*lines, *map("\n- left behind: {}".format, left), ""]) + "\n"
 
 
-PLACES = {"netns": "light hosts over ssh, without systemd", "systemd": "systemd hosts over ssh", "here": "this machine and its containers"}
+PLACES = {"netns": "light hosts over ssh, without systemd", "systemd": "systemd hosts over ssh", "own kernel": "hosts with a kernel of their own, over ssh",
+          "here": "this machine and its containers"}
 
 
 def row(name, places, kills, faults):

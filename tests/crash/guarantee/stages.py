@@ -16,6 +16,7 @@ from lab.voiceassist import wait_until_healthy
 from things import CASES, name_of
 
 MAKING = threading.Lock()
+ON_ITS_OWN_KERNEL = (("Process", "stop"),)  # and what has no other place
 ON_SYSTEMD = ("Process", "Partition", "OnHost")  # the things of light hosts that a container with systemd can have, too
 
 
@@ -27,6 +28,7 @@ class Lab:
         program()  # once, before there are threads
         self.make_netns_hosts, self.make_ssh_hosts = (request.getfixturevalue(name) for name in ("make_netns_hosts", "make_ssh_hosts"))
         self.image = request.getfixturevalue("voiceassist_image")
+        self.make_uml_hosts = request.getfixturevalue("make_uml_hosts")
 
 
 class Renamed:
@@ -57,6 +59,9 @@ class Renamed:
     def container(self, host):
         return self.hosts.container(self.real[host])
 
+    def cut_power(self, host):
+        self.hosts.cut_power(self.real[host])
+
 
 class Stage:
     def __init__(self, lab, place):
@@ -74,6 +79,9 @@ class Stage:
     def made(self, name):
         if name == "netns_hosts" and self.place == "netns":
             return self.hosts(self.lab.make_netns_hosts, "netns-hosts", 3)
+        if self.place == "own kernel":
+            hosts = self.hosts(self.lab.make_uml_hosts, "uml-host", 1)
+            return Renamed(hosts, {"n1": "u1"}) if name == "netns_hosts" else hosts
         if name == "netns_hosts":
             return Renamed(self.hosts(self.lab.make_ssh_hosts, "systemd-host", 2), {"n1": "h1", "n2": "h2", "n3": "h1"})
         if name == "voiceassist_hosts":
@@ -99,10 +107,12 @@ class Stage:
 def places():
     """(name, kind of thing, its case, place), for every thing and every place that can have it. "here" is this machine with its containers."""
     for kind, what in CASES:
-        place = {"netns_hosts": "netns", "voiceassist_hosts": "systemd"}.get(getattr(kind, "place", None), "here")
+        place = {"netns_hosts": "netns", "voiceassist_hosts": "systemd", "uml_host": "own kernel"}.get(getattr(kind, "place", None), "here")
         yield name_of((kind, what)), kind, what, place
         if place == "netns" and kind.__name__ in ON_SYSTEMD:
             yield name_of((kind, what)), kind, what, "systemd"
+        if (kind.__name__, what) in ON_ITS_OWN_KERNEL:
+            yield name_of((kind, what)), kind, what, "own kernel"
 
 
 def open_case(lab, stage, name, kind, what):

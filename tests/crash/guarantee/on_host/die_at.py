@@ -9,15 +9,16 @@ What happened is the last line on stderr: "die_at: 17 steps, killed before opena
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import signal
 import sys
 import time
 
-TRACE_ME, TO_NEXT_CALL, DETACH, SET_OPTIONS, CALL_INFO = 0, 24, 17, 0x4200, 0x420E
+TRACE_ME, REGISTERS, TO_NEXT_CALL, DETACH, SET_OPTIONS, CALL_INFO = 0, 12, 24, 17, 0x4200, 0x420E
 MARK_CALLS = 1
-ENTRY = 1
+ENTRY, NOT_YET = 1, 2 ** 64 - errno.ENOSYS  # what is in the place of the result when a call is about to be done
 # Of x86-64; those with an index are counted only if the argument there says that something is written.
 CALLS = {
     1: "write", 2: "open", 18: "pwrite64", 56: "clone", 57: "fork", 58: "vfork", 59: "execve", 61: "wait4", 62: "kill", 73: "flock", 74: "fsync",
@@ -47,13 +48,25 @@ def ptrace(request, pid, address=None, data=None):
 
 def step_of(pid, info):
     """The name of the step that the process is about to do; None when it is none."""
-    ptrace(CALL_INFO, pid, ctypes.sizeof(info), ctypes.addressof(info))
-    if info.op != ENTRY or info.number not in CALLS:
+    number, arguments = call_of(pid, info)
+    if number not in CALLS:
         return None
-    flags = FLAGS.get(info.number)
-    if flags is not None and (not info.arguments[flags] & WRITES or starts_with(pid, info.arguments[flags - 1], NOTHING)):
+    flags = FLAGS.get(number)
+    if flags is not None and (not arguments[flags] & WRITES or starts_with(pid, arguments[flags - 1], NOTHING)):
         return None
-    return CALLS[info.number]
+    return CALLS[number]
+
+
+def call_of(pid, info):
+    """(number, its first arguments) of the system call that the process is about to do; number None where it comes back from one."""
+    try:
+        ptrace(CALL_INFO, pid, ctypes.sizeof(info), ctypes.addressof(info))
+        return (info.number, info.arguments) if info.op == ENTRY else (None, ())
+    except OSError:  # User-mode Linux does not know this request
+        registers = (ctypes.c_uint64 * 27)()
+        ptrace(REGISTERS, pid, None, ctypes.addressof(registers))
+        result, rdx, rsi, rdi, number = (registers[at] for at in (10, 12, 13, 14, 15))
+        return (number, (rdi, rsi, rdx)) if result == NOT_YET else (None, ())
 
 
 def starts_with(pid, address, words):

@@ -22,7 +22,6 @@ class CoveredRun(FaultRun):
 
     def __init__(self, module, name, begin):
         super().__init__(module, None, None, ())
-        self.params.setdefault("lease", 0)
         self.name, self.begin = name, begin
 
     def arguments(self):

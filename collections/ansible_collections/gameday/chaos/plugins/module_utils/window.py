@@ -15,7 +15,6 @@ from ansible_collections.gameday.chaos.plugins.module_utils import clock, statis
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import observe
 
 IN_FLIGHT = 64  # answers that may be due at once, over all probes: a stalled system must not slow the watch down
-UNKNOWN_SHARE = 0.05  # more ticks than these without data, and nothing is said
 MISSED = "-"
 SIGNS = {True: "1", False: "0", None: "?"}
 
@@ -27,6 +26,7 @@ class Expectations:
     minimum_availability: float = 1.0
     maximum_outage: float = None
     maximum_p95: float = None
+    minimum_coverage: float = 0.95
 
 
 @dataclass
@@ -140,8 +140,8 @@ def judge(window, expected):
     """(met, reasons) of a window: met is None where there are too few samples to say."""
     known = window["met"] + window["not_met"]
     reasons, doubts = [], []
-    if not known or window["unknown"] + window["missed"] > UNKNOWN_SHARE * window["samples"]:
-        doubts.append("only %s of %s samples could be judged" % (known, window["samples"]))
+    if not known or known < expected.minimum_coverage * window["samples"]:
+        doubts.append("only %s of %s samples could be judged, less than minimum_coverage %g" % (known, window["samples"], expected.minimum_coverage))
     judge_availability(window, expected.minimum_availability, known, reasons, doubts)
     if expected.maximum_outage is not None and window["longest_outage"] > expected.maximum_outage:
         reasons.append("the longest outage was %.2f s, more than maximum_outage %s" % (window["longest_outage"], expected.maximum_outage))

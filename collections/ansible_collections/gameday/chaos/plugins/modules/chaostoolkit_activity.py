@@ -37,6 +37,12 @@ options:
     description: Seconds after which the host itself puts back what the activity broke, where that is known.
     type: int
     default: 600
+  lease:
+    description:
+      - Seconds after which the host puts it back before O(duration) is over, unless a task of the run has shown meanwhile that the controller is still there.
+        Choose it longer than the longest pause of the experiment. V(0) is no lease.
+    type: int
+    default: 0
   run:
     description: The run that the fault belongs to.
     type: str
@@ -84,6 +90,7 @@ import os
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gameday.chaos.plugins.module_utils import lease
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_activity import (
     OPTIONS,
     dry_entry,
@@ -130,6 +137,7 @@ def main():
             "judged": {"type": "bool", "default": True},
             "section": {"type": "str", "choices": ["method", "rollbacks"], "default": "method"},
             "duration": {"type": "int", "default": 600},
+            "lease": {"type": "int", "default": 0},
             "run": {"type": "str", "default": "manual"},
             "pause_before": {"type": "float", "default": 0},
             "pause_after": {"type": "float", "default": 0},
@@ -142,9 +150,10 @@ def main():
         module.fail_json(msg="activity: it needs a provider, a map with type http, process or python", invocation=shown_arguments(module))
     if params["unless"] and os.path.exists(params["unless"]):
         module.exit_json(changed=False, skipped=True, msg="not done, since the steady state has deviated (fail fast)", invocation=shown_arguments(module))
-    time.sleep(params["pause_before"])
-    entry = without(short, done(module, params["section"]))
-    time.sleep(params["pause_after"])
+    with lease.kept(params["run"], module.check_mode):
+        time.sleep(params["pause_before"])
+        entry = without(short, done(module, params["section"]))
+        time.sleep(params["pause_after"])
     result = {"changed": params["activity"].get("type") == "action" and "dry" not in entry, "entry": entry, "invocation": shown_arguments(module)}
     if entry["finding"]:
         module.fail_json(msg="%s: %s" % (params["activity"].get("name"), "; ".join(entry["finding"]["reasons"])), **result)

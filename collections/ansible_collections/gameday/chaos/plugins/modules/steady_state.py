@@ -54,6 +54,13 @@ options:
         the answer is neither yes nor no.
     type: float
     default: 1
+  minimum_coverage:
+    description:
+      - The share of samples of the window that must have been taken and judged, from 0 to 1. With less nothing is proved, and the answer is neither yes nor no.
+      - A host that is too busy to sample in time misses some. Take less for one that always is.
+    type: float
+    default: 0.95
+    version_added: 0.2.0
   maximum_outage:
     description: Seconds that the longest outage in the window may last. An outage lasts from its first unmet sample to the next met one.
     type: float
@@ -200,8 +207,9 @@ def check_numbers(params):
         raise BadArgument("interval: %s is shorter than 0.01 s" % params["interval"])
     if params["during"] is not None and params["interval"] > params["during"]:
         raise BadArgument("interval: %s is longer than during (%s)" % (params["interval"], params["during"]))
-    if not 0 <= params["minimum_availability"] <= 1:
-        raise BadArgument("minimum_availability: %s is not between 0 and 1" % params["minimum_availability"])
+    for option in ("minimum_availability", "minimum_coverage"):
+        if not 0 <= params[option] <= 1:
+            raise BadArgument("%s: %s is not between 0 and 1" % (option, params[option]))
     for option in ("stop_after_outage", "baseline"):
         if params[option] is not None and params["during"] is None:
             raise BadArgument("%s: needs during" % option)
@@ -266,7 +274,7 @@ def watching(params, probes, baseline):
     extra = {}
     stop = stop_condition(params, extra) if params["stop_after_outage"] else None
     first = window.watch(probes, params["during"], params["interval"], stop)[0]
-    expected = window.Expectations(params["minimum_availability"], params["maximum_outage"], params["maximum_p95"])
+    expected = window.Expectations(params["minimum_availability"], params["maximum_outage"], params["maximum_p95"], params["minimum_coverage"])
     if params["maximum_outage"] is not None and expected.minimum_availability >= 1:
         expected.minimum_availability = None
     found = []
@@ -300,6 +308,7 @@ def main():
             "during": {"type": "float"},
             "interval": {"type": "float", "default": 0.25},
             "minimum_availability": {"type": "float", "default": 1},
+            "minimum_coverage": {"type": "float", "default": 0.95},
             "maximum_outage": {"type": "float"},
             "maximum_p95": {"type": "float"},
             "baseline": {"type": "dict"},
