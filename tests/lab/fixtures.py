@@ -145,17 +145,26 @@ def voiceassist_hosts(make_ssh_hosts):
 
 
 @pytest.fixture(scope="session")
-def make_netns_hosts(docker_engine, tmp_path_factory):
+def rootfs(docker_engine):
+    """The folder with the files of light hosts, and of those with a kernel of their own."""
+    folder = ROOT / ".cache/lab/rootfs"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        script("netns-hosts", "rootfs", folder)
+    except LabError as error:
+        missing("the files of a host", error)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_netns_hosts(rootfs, tmp_path_factory):
     """make_netns_hosts(count) -> NetnsHosts; Ansible must run with their `command_prefix`, as run_playbook does."""
     made = []
 
     def make(count):
         state, prefix = tmp_path_factory.mktemp("netns"), unique_name()
-        rootfs = ROOT / ".cache/lab/rootfs"
-        rootfs.parent.mkdir(parents=True, exist_ok=True)
         made.append(state)
         try:
-            script("netns-hosts", "rootfs", rootfs)
             script("netns-hosts", "up", count, rootfs, state, LAB_PREFIX=prefix)
         except LabError as error:
             missing("network namespaces with sshd", error)
@@ -174,7 +183,7 @@ def netns_hosts(make_netns_hosts):
 
 
 @pytest.fixture(scope="session")
-def make_uml_hosts(docker_engine, tmp_path_factory):
+def make_uml_hosts(rootfs, tmp_path_factory):
     """
     make_uml_hosts(count) -> UmlHosts; each with a kernel of its own.
 
@@ -184,12 +193,6 @@ def make_uml_hosts(docker_engine, tmp_path_factory):
 
     def make(count):
         state, prefix = tmp_path_factory.mktemp("uml"), unique_name()
-        rootfs = ROOT / ".cache/lab/rootfs"
-        rootfs.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            script("netns-hosts", "rootfs", rootfs)
-        except LabError as error:
-            missing("the files of a host", error)
         made.append(state)
         try:
             script("uml-host", "up", count, rootfs, state, LAB_PREFIX=prefix)

@@ -194,10 +194,19 @@ class Runner:
         self.end_orphans()
 
     def end_orphans(self):
-        """Workers of a controller that was killed are leaders of groups of their own, and may wait for it for ever; they have its environment."""
-        ours = [os.fsencode(f"GAMEDAY_TEST_EVENTS={run.folder}/events.jsonl") for run in self.runs]
+        """Workers of a controller that was killed are leaders of groups of their own, and may wait for it for ever."""
+        for pid, command in self.at_work():
+            if b"ansible-playbook" in command:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def at_work(self):
+        """[(pid, command line)] of what our controllers have started on this machine, by their environment; without connections that are kept."""
+        ours = os.fsencode(f"GAMEDAY_TEST_EVENTS={self.folder}/")
+        found = []
         for environment in pathlib.Path("/proc").glob("[0-9]*/environ"):
             with contextlib.suppress(OSError):
-                command = environment.with_name("cmdline").read_bytes()  # connections that are kept for the next test have its environment, too
-                if b"ansible-playbook" in command and set(ours) & set(environment.read_bytes().split(b"\0")):
-                    os.kill(int(environment.parent.name), signal.SIGKILL)
+                command = environment.with_name("cmdline").read_bytes()
+                if command and not command.startswith(b"ssh") and any(one.startswith(ours) for one in environment.read_bytes().split(b"\0")):
+                    found.append((int(environment.parent.name), command))
+        return found

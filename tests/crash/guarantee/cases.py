@@ -223,7 +223,7 @@ def container_picture(container):
     if not pid or state["Status"] != "running":
         return lines
     # The first word only, for some processes rewrite the rest when they have started; and without the container's own check of its health.
-    programs = {row[-1].split()[0] for row in container.top()["Processes"] if not re.search(r"healthy|pgrep|redis-cli|PONG|curl|^\[", row[-1])}
+    programs = {row[-1].split()[0] for row in container.top()["Processes"] if not re.search(r"healthy|pgrep|redis-cli|PONG|curl|^\[|^runc", row[-1])}
     lines |= {"process: " + name for name in programs}
     ran = subprocess.run(["sh", "-c", WITHIN, "sh", str(pid)], capture_output=True, text=True, errors="replace", timeout=60)
     # An interface that was disconnected comes back with the engine's next number.

@@ -5,7 +5,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: chaostoolkit_convert
 short_description: An experiment of Chaos Toolkit as a role and a playbook
-version_added: 0.2.0
+version_added: 0.1.0
 author: Gameday (@gameday)
 description:
   - Writes the role and the playbook that do what an experiment of Chaos Toolkit is meant to do, with fault modules where one fits. Nothing is run, and

@@ -5,7 +5,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: chaostoolkit_lint
 short_description: What would silently not work in experiments of Chaos Toolkit
-version_added: 0.2.0
+version_added: 0.1.0
 author: Gameday (@gameday)
 description:
   - Reads experiments and says what in them would silently not work under Chaos Toolkit, or differs here, with line numbers and the fix. Nothing is run.

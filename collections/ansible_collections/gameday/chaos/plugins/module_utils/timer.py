@@ -97,10 +97,10 @@ def units(record, here):
     script = os.path.join(here, "revert")
     left = max(record["ends_uptime"] - clock.uptime(), 0) / 100
     # KillMode: what the way back starts again must outlive the unit. Without a limit of starts, a host that has no process to spare is tried for ever;
-    # one whose record never came, or was removed, is not: 2 and 127 are what shells say of a script that is not there.
+    # one whose record never came, or was removed, has nothing to do: 2 and 127 are what shells say of a script that is not there.
     start = ["systemd-run", "--quiet", "--collect", "--description", "Way back of fault %s" % record["id"], "--property", "KillMode=process",
              "--property", "Restart=on-failure", "--property", "RestartSec=2", "--property", "StartLimitIntervalSec=0",
-             "--property", "RestartPreventExitStatus=2 127"]
+             "--property", "SuccessExitStatus=2 127"]
     found = {
         # The default accuracy of a timer is a minute.
         timer_unit(record): [*start, "--unit", "gameday-%s" % record["id"], "--on-active", "%.2fs" % left, "--timer-property", "AccuracySec=100ms",

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: chaostoolkit_activity
 short_description: Do one activity of a Chaos Toolkit experiment
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Does a probe or an action of the providers C(http), C(process) or C(python) on the host, and judges it.
   - A fault that is known (containers stopped, killed or paused by docker and docker compose, services stopped by systemctl, a root queueing discipline

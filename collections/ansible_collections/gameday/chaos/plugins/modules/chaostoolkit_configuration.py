@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: chaostoolkit_configuration
 short_description: Find out the configuration of a Chaos Toolkit experiment that a probe tells
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Replaces each entry of the configuration of C(type) C(probe) by what that probe gives on the host (of a process what it writes, of a request the
     body of the answer, of a function what it returns). All others stay as they are.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: chaostoolkit_document
 short_description: Tell the journal which Chaos Toolkit experiment is run
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Runs on the controller and changes nothing. The journal takes from here the experiment as it stands in the file, what was said of it, and the values of
     its configuration, without secrets.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: chaostoolkit_experiment
 short_description: Read a Chaos Toolkit experiment, and decide what is to be run of it
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Runs on the controller and changes nothing. Reads the file, understands it as it was meant, resolves references, chooses strategies, and gathers the
     values of configuration and secrets from the file, from the controller's environment and from extra variables.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: chaostoolkit_hypothesis
 short_description: Look at the steady-state hypothesis of a Chaos Toolkit experiment
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Runs the probes of the hypothesis on the host, in their order, up to the first that fails or is out of its tolerance.
   - A probe that fails is not met. Where a tolerance cannot judge what a probe gave, nothing can be told, and C(met) is null.

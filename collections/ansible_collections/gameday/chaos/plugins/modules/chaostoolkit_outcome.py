@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: chaostoolkit_outcome
 short_description: Judge the activities of a Chaos Toolkit experiment
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Runs on the controller and changes nothing. Fails when an activity of the method failed or was not met, or the hypothesis was not, as the worst of them
     demands, so that the verdict is that.

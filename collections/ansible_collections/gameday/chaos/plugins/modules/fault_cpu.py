@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: fault_cpu
 short_description: Keep the CPUs of a host or a container busy
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Runs stress-ng on the host, or in the cgroups and the process namespace of a container, which needs nothing installed for it and whose limits then hold.
   - stress-ng also ends by itself, a few seconds after O(duration).

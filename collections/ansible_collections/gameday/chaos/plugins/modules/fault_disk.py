@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: fault_disk
 short_description: Fill a file system
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Takes space, or inodes, in a folder of its own below O(path). The way back removes the folder, also when it is only half filled.
   - What a file system keeps for root is left alone, also by root, so that sshd, logs and the way back can still write. On one that keeps nothing,

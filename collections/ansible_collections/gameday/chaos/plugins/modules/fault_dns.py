@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: fault_dns
 short_description: Break the resolution of names for a host or a container
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Names resolve to a wrong address, or to nothing, or no name server answers, for one host or one container. No file is rewritten in place.
   - One such fault at a time on a host, and on a container.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: fault_io
 short_description: Keep a disk busy with writing
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Runs stress-ng, which writes, reads and removes files again and again in a folder of its own below O(path). The way back removes the folder.
   - stress-ng also ends by itself, a few seconds after O(duration).

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: fault_memory
 short_description: Take memory from a host or a container
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Runs stress-ng on the host, or in the cgroups and the process namespace of a container, which needs nothing installed for it and whose limit then holds.
   - The memory is written to and kept, so that it is really taken. The effect counts when four fifths of it are there.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: fault_network
 short_description: Delay, lose or damage packets
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Makes the network of a host or a container slow or unreliable, by the kernel's C(netem).
   - Only packets that leave are hit, so what another host asks is answered late because the answer is late. For both directions, put the fault on

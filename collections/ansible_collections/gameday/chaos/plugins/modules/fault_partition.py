@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: fault_partition
 short_description: Cut a host or a container off from others
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Drops, rejects, or loses at random the packets between this host and others, or between a container and others, by address, port, protocol and
     direction, for IPv4 and IPv6.

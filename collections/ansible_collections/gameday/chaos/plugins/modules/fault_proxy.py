@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: fault_proxy
 short_description: Delay, throttle, hold or cut what passes through Toxiproxy
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Adds a toxic to a proxy of a Toxiproxy server, or disables the proxy, and puts it back as it was.
   - The application must reach what it uses through that proxy. Toxiproxy passes on TCP only.

@@ -60,7 +60,6 @@ options:
       - A host that is too busy to sample in time misses some. Take less for one that always is.
     type: float
     default: 0.95
-    version_added: 0.2.0
   maximum_outage:
     description: Seconds that the longest outage in the window may last. An outage lasts from its first unmet sample to the next met one.
     type: float
