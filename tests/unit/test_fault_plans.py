@@ -93,7 +93,7 @@ def test_a_fault_is_this_plan(row, planned, sleeper, groups, monkeypatch):
     assert [way_back.quote(argv) for argv in plan.inject] == [words(one, sleeper) for one in row.inject]
     assert [way_back.quote(argv) for argv in plan.revert] == [words(one, sleeper) for one in row.revert]
     assert way_back.quote(plan.check.argv) == words(row.check, sleeper)
-    assert (plan.check.broken, plan.check.whole) == (row.broken, row.whole)
+    assert (plan.check.broken, plan.check.whole, plan.check.absent) == (row.broken, row.whole, row.absent)
     assert set(plan.holds) == set(filled(row.holds, sleeper))
     assert plan.target and plan.areas
 

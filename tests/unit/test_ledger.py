@@ -246,6 +246,17 @@ def test_a_question_that_cannot_be_asked_is_not_taken_for_restored(root, thing, 
     (tmp_path / "elsewhere").rename(thing.parent)
 
 
+def test_a_file_of_ours_that_the_answer_does_not_tell_of_is_not_left(root, thing):
+    """As when a module is killed after its first step: the thing itself is as it was."""
+    first = thing.with_name("first step")
+    inject(root, thing, duration=2, absent=[str(first)], inject=[["touch", str(first)], ["touch", str(thing)]], revert=[["rm", "-f", str(thing), str(first)]])
+    thing.unlink()
+    told = subprocess.run(["sh", os.path.join(in_place(root)[0]["folder"], "revert"), "state"], capture_output=True, text=True)
+    assert told.returncode == 0 and "first step is there" in told.stdout, told
+    wait_until(lambda: in_place(root) == [], 5)
+    assert not first.exists()
+
+
 def test_no_secret_is_in_the_ledger_and_nobody_else_can_read_it(root, thing):
     folder = os.path.dirname(inject(root, thing)["fault"]["way_back"])
     for name in os.listdir(folder):

@@ -33,7 +33,7 @@ ROWS = [
                 "systemctl start pg.service"],
         check="systemctl show --property LoadState,ActiveState pg.service",
         broken=["LoadState=masked\nActiveState=inactive*", "LoadState=masked\nActiveState=failed*"],
-        whole=["LoadState=loaded\nActiveState=active"], holds=["unit pg.service"]),
+        whole=["LoadState=loaded\nActiveState=active"], holds=["unit pg.service"], absent=["/run/systemd/system.control/pg.service"]),
     Row("a service stops with what needs it", "fault_service", {"name": "pg.service"}, unit(followers="api.service"),
         claim="service/pg.service",
         inject=["mkdir -p /run/systemd/system.control",
@@ -47,7 +47,7 @@ ROWS = [
         check="systemctl show --property LoadState,ActiveState pg.service api.service",
         broken=["LoadState=masked\nActiveState=inactive*", "LoadState=masked\nActiveState=failed*"],
         whole=["LoadState=loaded\nActiveState=active\n\nLoadState=loaded\nActiveState=active"],
-        holds=["unit pg.service", "unit api.service"]),
+        holds=["unit pg.service", "unit api.service"], absent=["/run/systemd/system.control/pg.service"]),
 ]
 
 REFUSED = [

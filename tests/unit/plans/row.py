@@ -23,6 +23,7 @@ class Row:
     broken: list
     whole: list
     holds: list = field(default_factory=list)
+    absent: list = field(default_factory=list)
 
 
 ID = "0123456789abcdef" * 4

@@ -47,6 +47,7 @@ class Check:
     broken: list
     whole: list
     gone_after_reboot: bool = False
+    absent: list = field(default_factory=list)  # files of ours that the answer does not tell of; while one is there, it is not whole
 
 
 @dataclass

@@ -242,6 +242,8 @@ def check_text(check):
     else:
         ask = "    seen=$(%s 2>&1 9<&-) || return 1" % call(check.argv)
     guard = "" if not check.gone_after_reboot else "    same_boot || { seen='rebooted since'; return 0; }\n"
+    for path in map(shlex.quote, check.absent):
+        guard += "    [ ! -e %s ] && [ ! -L %s ] || { seen=%s' is there'; return 1; }\n" % (path, path, path)
     return "%s%s\n    case $seen in %s) return 0 ;; esac\n    return 1" % (guard, ask, "|".join(pattern(p) for p in check.whole))
 
 

@@ -108,7 +108,8 @@ def plan(params, look):
         inject=[["mkdir", "-p", MASKS], ["ln", "-s", "/dev/null", mask], ["systemctl", "daemon-reload"], ["systemctl", "stop", unit]],
         revert=[["rm", "-f", mask], ["systemctl", "daemon-reload"], ["systemctl", "reset-failed", unit, *together],
                 ["systemctl", "start", unit, *together]],
-        check=Check(question, broken=["LoadState=masked\nActiveState=inactive*", "LoadState=masked\nActiveState=failed*"], whole=[before]),
+        check=Check(question, broken=["LoadState=masked\nActiveState=inactive*", "LoadState=masked\nActiveState=failed*"], whole=[before],
+                    absent=[mask]),  # systemd does not know of it until it reads its files
         holds=["unit " + name for name in [unit, *together]],
         settle=10,
         areas={"services": [unit, *together]},
