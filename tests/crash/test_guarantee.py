@@ -18,7 +18,7 @@ from guarantee.stages import Lab
 
 KILLS = int(os.environ.get("GAMEDAY_KILLS", "0"))
 SECONDS = int(os.environ.get("GAMEDAY_SECONDS", "3600"))
-FEW = 20
+FEW = 15
 
 
 @pytest.mark.alone

@@ -185,6 +185,7 @@ def test_the_module_and_the_controller_are_killed_in_the_middle_of_the_injection
     assert_clean_after(target, since)
 
 
+@pytest.mark.long
 @briefly("service over ssh")
 def test_the_timer_is_killed_and_the_experiment_itself_puts_back(run_playbook, target):
     run = start(run_playbook, target)

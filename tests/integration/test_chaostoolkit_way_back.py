@@ -142,7 +142,6 @@ def test_a_container_comes_back_by_recover_by_its_rollbacks_and_by_its_timer(run
     assert becomes(lambda: state() == "running", 25)
 
 
-@pytest.mark.long
 def test_a_load_is_watched_while_it_runs_and_ended_by_the_host(run_playbook, tmp_path):
     load = act("burn", "stress-ng", "--cpu", "1", "--timeout", "61", "--quiet", timeout=70)
     always = process("always", "true", tolerance=0)

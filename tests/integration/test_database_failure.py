@@ -81,7 +81,8 @@ def test_the_database_breaks_on_one_host_while_another_observes(run_playbook, vo
 
 
 @pytest.mark.parametrize("fragile, words", [
-    ("error", "status 500"), pytest.param("reconnect", "not steady again", marks=pytest.mark.long)])
+    ("error", "status 500"), ("reconnect", "not steady again")])
+@pytest.mark.long
 def test_a_fragile_api_deviates_for_the_right_reason(run_playbook, voiceassist_processes, fragile, words):
     voiceassist_processes.up(fragile=fragile)
     try:

@@ -39,13 +39,13 @@ def hosts(netns_hosts):
 def experiment(run_playbook, hosts, tmp_path):
     """experiment(method, **variables) runs the role with this method on three hosts."""
 
-    def run(method, arguments=("--limit", "n1:n2:n3"), steady=STEADY, **variables):
+    def run(method, arguments=("--limit", "n1:n2:n3"), steady=STEADY, env=None, **variables):
         file = tmp_path / f"method-{uuid.uuid4().hex[:6]}.yml"
         file.write_text(json.dumps(method))
         role = {"name": "Experiment", "ansible.builtin.include_role": {"name": "gameday.chaos.experiment"}, "vars": {
             "experiment_title": "Something happens", "experiment_name": "something", "experiment_method": str(file),
             "experiment_steady_state": steady, "experiment_recovery": 3, "experiment_reconnect": 3, **variables}}
-        return run_playbook([role], hosts, arguments=list(arguments))
+        return run_playbook([role], hosts, env=env, arguments=list(arguments))
 
     return run
 
@@ -153,7 +153,7 @@ def test_a_host_under_another_run_is_refused(experiment, run_playbook, hosts):
 def test_an_unreachable_host_is_not_taken_for_restored(experiment, hosts):
     hosts.cut("n2")
     try:
-        run = experiment([fault(), LOOK])
+        run = experiment([fault(), LOOK], env={"ANSIBLE_TIMEOUT": 2})
     finally:
         hosts.mend("n2")
     assert run.rc != 0 and states(hosts, "n1") == ["S"] and states(hosts, "n2") == ["S"], run

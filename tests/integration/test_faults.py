@@ -147,7 +147,7 @@ def test_the_connection_and_init_are_never_hit(run_playbook, voiceassist_hosts):
 
 def test_three_hosts_break_together(run_playbook, voiceassist_hosts):
     """starts_at: the injections of three hosts are not further apart than their own work takes."""
-    instant = "{{ '%Y-%m-%dT%H:%M:%S+00:00' | strftime((now(utc=true).timestamp() | int) + 4, utc=true) }}"
+    instant = "{{ '%Y-%m-%dT%H:%M:%S+00:00' | strftime((now(utc=true).timestamp() | int) + 10, utc=true) }}"
     run = run_playbook([
         {"name": "agree", "ansible.builtin.set_fact": {"instant": instant}, "run_once": True},
         {"name": "inject", "gameday.chaos.fault_service": {"name": "voiceassist-redis", "duration": 30, "starts_at": "{{ instant }}", "run": "together"}},

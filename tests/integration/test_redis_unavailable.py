@@ -45,6 +45,7 @@ def test_redis_as_a_service_on_three_hosts(run_playbook, voiceassist_hosts):
         assert voiceassist_hosts.run(host, "systemctl is-active voiceassist-redis").stdout.strip() == "active"
 
 
+@pytest.mark.long
 def test_an_api_that_needs_its_cache_deviates_for_the_right_reason(run_playbook, processes, voiceassist_processes):
     voiceassist_processes.up(fragile="cache")
     run = run_playbook(PLAYBOOK, ROOT / "inventories/demo", processes)

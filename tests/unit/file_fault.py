@@ -7,6 +7,7 @@ import subprocess
 import time
 from types import SimpleNamespace
 
+from ansible_collections.gameday.chaos.plugins.module_utils import clock
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS, Check, FaultRun, Plan
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger
 
@@ -30,6 +31,12 @@ def plan(params, look):
         effect_within=1,
         holds=params.get("holds", []),
     )
+
+
+def record_of(claim, run):
+    """A record such as the text of a way back is made for, of a fault that lasts for a while."""
+    return {"id": "0123456789ab", "kind": "fault_text", "claim": claim, "run": run, "ends": "2030-01-31T12:00:00+00:00", "ends_uptime": clock.uptime() + 9000,
+            "boot_id": clock.boot_id(), "timer": "watcher", "after_reboot": "contact"}
 
 
 def fault_run(root, path, check_mode=False, **params):

@@ -33,6 +33,8 @@ def look(argv):
         return Answer(0, json.dumps(found), "") if len(found) == len(names) else Answer(1, "", "No such container")
     if " ps --quiet" in words or words.startswith("ps --quiet"):
         return Answer(0, IDENTITY["db"] + "\n", "")
+    if argv[0] == "systemctl" and "RequiredBy" in words:
+        return Answer(0, "RequiredBy=%s\nBoundBy=\n" % ("api.service" if argv[-1] == "redis.service" else ""), "")
     if argv[0] == "systemctl":
         return Answer(0, "\n\n".join(["ActiveState=active"] * (len(argv) - 4)) + "\n", "")
     if "link show" in words:
@@ -83,10 +85,11 @@ def test_the_engine_is_the_one_that_the_file_means(monkeypatch):
 
 def test_a_service():
     found = plan("systemctl", "stop", "nginx", "redis.service")
-    assert found.revert == [["systemctl", "start", "nginx.service", "redis.service"]] and found.holds == ["unit nginx.service", "unit redis.service"]
-    assert matches("ActiveState=inactive\n\nActiveState=failed", found.check.broken) and not matches(
-        "ActiveState=active\n\nActiveState=inactive", found.check.broken
-    )
+    assert found.revert == [["systemctl", "start", "nginx.service", "redis.service", "api.service"]], "api.service needs Redis, and goes down with it"
+    assert found.holds == ["unit nginx.service", "unit redis.service", "unit api.service"]
+    down = "ActiveState=inactive\n\nActiveState=failed\n\nActiveState=inactive"
+    assert matches(down, found.check.broken) and not matches(down.replace("inactive", "active", 1), found.check.broken)
+    assert plan("systemctl", "stop", "nginx").revert == [["systemctl", "start", "nginx.service"]]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +141,7 @@ def test_what_is_not_known_is_nobodys(argv):
         ["docker", "stop", "nobody"],
         ["docker", "stop"],
         ["docker", "kill", "-s", "USR1", "web"],
+        ["docker", "stop", "--time=300", "web"],
         ["systemctl", "stop"],
         ["kill"],
         ["kill", "-9", "x"],

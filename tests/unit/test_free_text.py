@@ -13,10 +13,11 @@ import subprocess
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.gameday.chaos.plugins.module_utils import clock, way_back
+from ansible_collections.gameday.chaos.plugins.module_utils import way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.command import ask
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger
+from file_fault import record_of
 from hypothesis import HealthCheck, example, given, seed, settings
 
 PLUGINS = pathlib.Path(__file__).parents[2] / "collections/ansible_collections/gameday/chaos/plugins"
@@ -57,11 +58,6 @@ def logged(log):
         found.append([name, *words[2:2 + count]])
         words = words[2 + count:]
     return found
-
-
-def record_of(claim, run):
-    return {"id": "0123456789ab", "kind": "fault_text", "claim": claim, "run": run, "ends": "2030-01-31T12:00:00+00:00", "ends_uptime": clock.uptime() + 9000,
-            "boot_id": clock.boot_id(), "timer": "watcher", "after_reboot": "contact"}
 
 
 @pytest.mark.parametrize("examples", BUDGETS)

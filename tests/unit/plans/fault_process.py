@@ -22,7 +22,7 @@ ROWS = [
     Row("a process that listens is killed, and its supervisor starts it again", "fault_process",
         {"port": "{port}", "action": "kill", "signal": "int", "supervised": True}, {},
         claim="process/port={port}",
-        inject=["signal_processes INT {pid} {start}"],
+        inject=["signal_processes INT {pid} {start}", "gone_or_killed 10 {pid} {start}"],
         revert=[],
         check="listening_port {hexadecimal}", broken=["missing"], whole=["back"], holds=["pid {pid}"]),
     Row("a process that is known by its command is killed", "fault_process",
@@ -37,6 +37,7 @@ KILL = {"pid_file": "{pid_file}", "action": "kill"}
 REFUSED = [
     ("signal that there is not", "fault_process", {**KILL, "signal": "BANG"}, {}, "signal: 'BANG' is no signal; give a name such as KILL"),
     ("name in Python that is no signal", "fault_process", {**KILL, "signal": "_DFL", "supervised": True}, {}, "signal: '_DFL' is no signal"),
+    ("signal that freezes", "fault_process", {**KILL, "signal": "TSTP", "supervised": True}, {}, "signal: TSTP does not end it"),
     ("kill without a way back", "fault_process", KILL, {}, "restart: a killed process does not come back by itself"),
     ("restart that is not there", "fault_process", {**KILL, "restart": ["no-such-program"]}, {}, "restart: 'no-such-program' is no program"),
     ("restart of a folder that is not there", "fault_process", {**KILL, "restart": [SLEEP], "restart_directory": "/no/such"}, {},

@@ -4,6 +4,8 @@ from ansible_collections.gameday.chaos.plugins.module_utils.command import Answe
 
 from plans.row import Row
 
+FOLLOWERS = "RequiredBy,RequisiteOf,BoundBy,ConsistsOf,PropagatesStopTo,TriggeredBy"
+
 
 def unit(name="pg.service", real="pg.service", state="active", load="loaded", path="/etc/systemd/system/pg.service", followers=""):
     """The host's answers about a unit, and about api.service, which may go down with it."""
@@ -12,8 +14,8 @@ def unit(name="pg.service", real="pg.service", state="active", load="loaded", pa
     return {
         show + "Id,LoadState,ActiveState,FragmentPath " + name:
             "Id=%s\nLoadState=%s\nActiveState=%s\nFragmentPath=%s" % (real, load, state, path),
-        show + "RequiredBy,BoundBy,ConsistsOf,TriggeredBy " + real: "RequiredBy=%s multi-user.target\nBoundBy=\n" % followers,
-        show + "RequiredBy,BoundBy,ConsistsOf,TriggeredBy api.service": "RequiredBy=\n",
+        show + FOLLOWERS + " " + real: "RequiredBy=%s multi-user.target\nBoundBy=\n" % followers,
+        show + FOLLOWERS + " api.service": "RequiredBy=\n",
         show + "ActiveState api.service": "ActiveState=active",
         show + "LoadState,ActiveState " + real: both,
         show + "LoadState,ActiveState %s api.service" % real: both + "\n\n" + both,

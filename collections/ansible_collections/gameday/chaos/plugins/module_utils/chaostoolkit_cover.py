@@ -17,9 +17,10 @@ import urllib.parse
 from ansible_collections.gameday.chaos.plugins.module_utils import interfaces, process, toxiproxy, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, kept
+from ansible_collections.gameday.chaos.plugins.module_utils.unit import followers
 
 MOST_THINGS = 12
-ENDING_SIGNALS = ("KILL", "TERM", "INT", "QUIT", "ABRT", "HUP")
+LONGEST_STOP = 50
 DOCKER_ACTS = {"stop": "exited", "kill": "exited", "pause": "paused"}
 COMPOSE_OPTIONS = ("-f", "--file", "-p", "--project-name", "--project-directory", "--profile", "--env-file", "--ansi", "--parallel", "--progress")
 DOCKER_OPTIONS = ("-H", "--host", "-c", "--context", "--config", "-l", "--log-level")
@@ -107,11 +108,20 @@ def signal_in(options):
     return "KILL"
 
 
+def stop_seconds(words):
+    """How long a docker stop in these words may take; -1 where that cannot be told."""
+    value = next((value for word, value in zip(words, [*words[1:], ""]) if word in ("-t", "--time", "--timeout")), None)
+    value = next((word.partition("=")[2] for word in words if re.match("--time(out)?=", word)), value)
+    return 10 if value is None else int(value) if value.isdigit() else -1
+
+
 def containers(client, act, options, names, look):
     if not 0 < len(names) <= MOST_THINGS:
         raise Refused("it names %s containers" % (len(names) or "no running"))
-    if act == "kill" and process.signal_name(signal_in(options)) not in ENDING_SIGNALS:
+    if act == "kill" and process.signal_name(signal_in(options)) not in process.ENDING_SIGNALS:
         raise Refused("the signal %s does not end a container" % signal_in(options))
+    if act == "stop" and not 0 <= stop_seconds(options) <= LONGEST_STOP:
+        raise Refused("docker may take longer than %s s to stop it, and would go on behind the way back" % LONGEST_STOP)
     answer = look([*client, "container", "inspect", *names])
     if answer.code:
         raise Refused("docker says: %s" % answer.words)
@@ -146,15 +156,18 @@ def systemctl(words, look):
     units = [name if re.search(r"\.[a-z]+$", name) else name + ".service" for name in rest[1:] if not name.startswith("-")]
     if not 0 < len(units) <= 4 or any(not re.fullmatch(r"[A-Za-z0-9:_.\\@-]+", unit) for unit in units):
         raise Refused("it names %s units" % len(units))
-    question = ["systemctl", "show", "--property", "ActiveState", *units]
+    together = [name for name in dict.fromkeys(one for unit in units for one in followers(look, unit)) if name not in units]
+    question = ["systemctl", "show", "--property", "ActiveState", *units, *together]
     answer = look(question)
     before = answer.out.strip()
-    if answer.code or before != "\n\n".join(["ActiveState=active"] * len(units)):
+    if answer.code or before != "\n\n".join(["ActiveState=active"] * len(units + together)):
         raise Refused("not all of %s are active: %s" % (", ".join(units), " ".join(before.split()) or answer.words))
-    broken = ["\n\n".join("ActiveState=" + state for state in states) for states in itertools.product(("inactive", "failed"), repeat=len(units))]
-    return Plan(claim="service/" + ",".join(units), target="service " + ", ".join(units), inject=[], revert=[["systemctl", "start", *units]],
-                check=Check(question, broken=broken, whole=[before]), holds=["unit " + unit for unit in units], settle=10,
-                areas={"services": units}, logs=[{"unit": unit} for unit in units], lasting=False)
+    broken = ["\n\n".join("ActiveState=" + state for state in states) + ("\n\n*" if together else "")
+              for states in itertools.product(("inactive", "failed"), repeat=len(units))]
+    return Plan(claim="service/" + ",".join(units), target="service " + ", ".join(units + together), inject=[],
+                revert=[["systemctl", "start", *units, *together]], check=Check(question, broken=broken, whole=[before]),
+                holds=["unit " + unit for unit in units + together], settle=10, areas={"services": units + together},
+                logs=[{"unit": unit} for unit in units], lasting=False)
 
 
 def tc(words, look):
@@ -234,7 +247,7 @@ def of_pids(signal, pids):
     if signal in ("STOP", "TSTP"):
         return Plan(revert=[["signal_processes", "CONT", *identity]], **common,
                     check=Check(["process_states", *identity], broken=["stopped=1 *"], whole=["stopped=0 *"], gone_after_reboot=True))
-    if signal not in ENDING_SIGNALS:
+    if signal not in process.ENDING_SIGNALS:
         return None
     return Plan(revert=[starting_again(one)], settle=20, **common, check=Check(like(one), broken=["missing", "back"], whole=["back"]))
 
@@ -257,7 +270,10 @@ def like(one):
     """The question whether it is there again; the way back reads a command line without what is between its words, and on one line."""
     program, words = program_and_words(one)
     texts = ["".join(words), "".join([program, *words[1:]])]
-    return ["processes_like", "1", str(one.user), one.name, *dict.fromkeys(text.replace("\n", "") for text in texts)]
+    known = list(dict.fromkeys(text.replace("\n", "") for text in texts))
+    alike = [other for other in process.every() if (other.user, other.name) == (one.user, one.name)
+             and other.command.decode("utf-8", "surrogateescape").replace("\0", "").replace("\n", "") in known]
+    return ["processes_like", str(max(len(alike), 1)), str(one.user), one.name, *known]
 
 
 def starting_again(one):
@@ -294,6 +310,8 @@ def of_request(method, url, body, look):
     common = dict(inject=[], effect_within=5, settle=1, lasting=False)
     here = toxiproxy.address(api, name)
     if not found.group(2):
+        if set(wanted) - {"enabled", "name"}:
+            raise Refused("it changes more of the proxy %s than whether it is enabled" % name)
         if not proxy["enabled"]:
             raise Refused("the proxy %s is disabled already" % name)
         return Plan(claim="proxy/%s/%s/down" % (parts.netloc, name), target="proxy " + name, areas={"proxies": [here]}, **common,

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import time
 
 from ansible_collections.gameday.chaos.plugins.module_utils import chaostoolkit_cover as cover
-from ansible_collections.gameday.chaos.plugins.module_utils import chaostoolkit_http, chaostoolkit_process, process
+from ansible_collections.gameday.chaos.plugins.module_utils import chaostoolkit_http, chaostoolkit_process, process, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_activity import perform, refusal, run_provider
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_process import Failed
 from ansible_collections.gameday.chaos.plugins.module_utils.command import ask
@@ -15,6 +18,20 @@ from ansible_collections.gameday.chaos.plugins.module_utils.fault import FaultRu
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
 
 EFFECT_SECONDS = 10
+# Becomes the program of a load, once it has said in a file who that is, as verbs.of_session reads it. The lock is held until then.
+RECORDED = r"""
+import os, sys
+file, *command = sys.argv[1:]
+for descriptor in map(int, os.listdir("/proc/self/fd")):
+    try:
+        os.set_inheritable(descriptor, descriptor < 3)
+    except OSError:
+        pass
+with open("/proc/self/stat", "rb") as stat, open("/proc/sys/kernel/random/boot_id") as boot, open(file + ".new", "w") as kept:
+    kept.write("%s %s %s\n" % (os.getpid(), stat.read().rpartition(b")")[2].split()[19].decode(), boot.read().strip()))
+os.rename(file + ".new", file)
+os.execvp(command[0], command)
+"""
 
 
 class CoveredRun(FaultRun):
@@ -37,7 +54,9 @@ class CoveredRun(FaultRun):
         holder = self.current(plan.claim)
         if holder and holder["run"] != self.params["run"]:
             raise Refused(held_by(holder))
-        if holder:  # the same thing, broken further: the way back is armed
+        if holder:  # the same thing, broken further: the way back is armed, if it is the same one
+            if (holder["revert"], holder["check"]) != ([way_back.quote(argv) for argv in plan.revert], way_back.quote(plan.check.argv)):
+                raise Refused("%s is broken by this run already, and its way back is another one than this activity needs" % plan.claim)
             self.record = holder
             return None if planned else self.begin(None)
         self.refuse_conflict(plan)
@@ -110,6 +129,8 @@ class Attempt:
             problem = covered.run(plan, planned)
             self.covered = True
             if problem:
+                if self.process:
+                    self.process.kill()
                 raise Failed(problem, output.get("said"))
             if self.process:
                 output["said"] = self.process.wait(chaostoolkit_process.seconds_of(self.activity["provider"], self.limits.seconds))
@@ -132,7 +153,7 @@ class Attempt:
         fds = () if descriptor is None else (descriptor,)
         provider = self.activity["provider"]
         if self.load:
-            return self.begin_load(plan, covered)
+            return self.begin_load(plan, covered, fds)
         victims = [process.look_at(hold.split()[1]) for hold in plan.holds if hold.startswith("pid ")]
         try:
             if provider["type"] == "process":
@@ -147,17 +168,14 @@ class Attempt:
         why = refusal({"activity": self.activity, "output": output["said"], "status": "succeeded"}, self.section)
         return why or (still_alive(victims) if plan.check.whole == ["back"] else None)
 
-    def begin_load(self, plan, covered):
+    def begin_load(self, plan, covered, fds):
         """It is the fault as long as it runs, so its effect is measured meanwhile, and it is waited for without the lock that its way back needs."""
         provider = self.activity["provider"]
-        self.process = chaostoolkit_process.Process(
-            chaostoolkit_process.vector(provider, self.configuration, self.secrets, self.limits.directory), self.limits.directory)
-        found = process.look_at(self.process.pid)
-        if found:
-            with open(self.load, "w") as file:
-                file.write("%s %s\n" % (found.pid, found.start))
-        problem = FaultRun.effect(covered, plan) if covered.record and not covered.record["verified"] else None
-        return problem
+        if not fds and ask(plan.check.argv).out.startswith("running"):
+            return "the load before it, of the same name, still runs"
+        argv = chaostoolkit_process.vector(provider, self.configuration, self.secrets, self.limits.directory)
+        self.process = chaostoolkit_process.Process([sys.executable, "-c", RECORDED, self.load, *argv], self.limits.directory, fds)
+        return FaultRun.effect(covered, plan) if covered.record and not covered.record["verified"] else None
 
 
 def listed(arguments):
@@ -167,11 +185,22 @@ def listed(arguments):
 
 
 def still_alive(victims):
-    """A process that was killed may be back at once; what counts is that this one is gone."""
+    """
+    A process that was killed may be back at once; what counts is that this one is gone. One that takes its time is ended: it would still go when it has
+    been taken for put back.
+    """
     give_up = time.monotonic() + EFFECT_SECONDS
     while time.monotonic() < give_up:
-        left = [one for one in victims if one and getattr(process.look_at(one.pid), "start", None) == one.start]
+        left = living(victims)
         if not left:
             return None
         time.sleep(0.02)
-    return "%s is still there" % left[0]
+    for one in left:
+        os.kill(one.pid, signal.SIGKILL)
+    while living(left) and time.monotonic() < give_up + 1:
+        time.sleep(0.02)
+    return "%s was still there after %s s, and was ended with KILL" % (left[0], EFFECT_SECONDS)
+
+
+def living(victims):
+    return [one for one in victims if one and getattr(process.look_at(one.pid), "start", None) == one.start]

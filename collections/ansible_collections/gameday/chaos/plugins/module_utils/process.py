@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 # What no fault may ever hit, wherever it was found: what carries the connection, and what runs us.
 SPARED_NAMES = ("sshd", "sshd-session", "sshd-auth", "systemd", "systemd-logind", "dbus-daemon", "dockerd", "containerd", "ssh-agent")
+ENDING_SIGNALS = ("KILL", "TERM", "INT", "QUIT", "ABRT", "HUP")
 KERNEL_THREAD = 0x00200000  # PF_KTHREAD in the flags of /proc/PID/stat; an empty command line may also be a process that is just being started
 SPARED_COMMANDS = re.compile(rb"ansible-tmp-|AnsiballZ_|ansible-playbook|ansible-runner|/gameday/faults/|ansible/cli/")
 
@@ -107,6 +108,16 @@ def signal_name(text):
         return next((one.name[3:] for one in signal.Signals if one.value == int(name)), None)
     name = name if name.startswith("SIG") else "SIG" + name
     return name[3:] if name in signal.Signals.__members__ else None
+
+
+def ending_signal(text, instead):
+    """The name of a signal that ends what it is sent to; raises ValueError with words for a person. Others are never seen to have had an effect."""
+    name = signal_name(text)
+    if name is None:
+        raise ValueError("signal: %r is no signal; give a name such as KILL, TERM or INT" % text)
+    if name not in ENDING_SIGNALS:
+        raise ValueError("signal: %s does not end it; give one of %s, or use %s" % (name, ", ".join(ENDING_SIGNALS), instead))
+    return name
 
 
 def uid_of(user):

@@ -17,11 +17,19 @@ look_at() {
     case $state in ''|Z|X|x) return 1 ;; esac
 }
 
+stop_pending() {
+    # A process that waits for a disk stops only when that answers.
+    while read -r word line _; do
+        case $word/$line in SigPnd:/*[4-7c-f]????|ShdPnd:/*[4-7c-f]????) return 0 ;; esac
+    done 2>/dev/null <"/proc/$1/status"
+    return 1
+}
+
 process_states() {
     stopped=0 running=0 gone=0
     while [ $# -gt 1 ]; do
         if ! look_at "$1" || [ "$start" != "$2" ]; then gone=$((gone + 1))
-        elif [ "$state" = T ] || [ "$state" = t ]; then stopped=$((stopped + 1))
+        elif [ "$state" = T ] || [ "$state" = t ] || stop_pending "$1"; then stopped=$((stopped + 1))
         else running=$((running + 1)); fi
         shift 2
     done
@@ -36,6 +44,17 @@ signal_processes() {
         shift 2
     done
     return $failed
+}
+
+gone_or_killed() {
+    # One that is asked to end, and takes its time, would still end when it has been taken for put back: gone_or_killed SECONDS PID START...
+    turns=$(($1 * 10))
+    shift
+    while process_states "$@"; [ "$gone" -lt $(($# / 2)) ]; do
+        [ $turns -gt 0 ] || { signal_processes KILL "$@"; return; }
+        turns=$((turns - 1))
+        sleep 0.1
+    done
 }
 
 processes_like() {
@@ -253,7 +272,12 @@ fill_inodes() {
 start_process() {
     # One that comes up as something else than what was killed would be started again and again.
     starts=$((${starts:-0} + 1))
-    [ $starts -le 3 ] || return 0
+    [ $starts -le $((3 * ${wanted:-1})) ] || return 0
+    # Of several alike only those are started that are missing, as processes_like has counted them just now.
+    if [ -n "${found:-}" ]; then
+        [ "$found" -lt "$wanted" ] || return 0
+        found=$((found + 1))
+    fi
     # Not with "&" where it can be had otherwise: sh starts background commands with INT and QUIT ignored, and they would stay so.
     if setsid -f true 2>/dev/null; then (cd "$1" && shift && exec setsid -f "$@") </dev/null >/dev/null 2>&1 9<&-
     else (cd "$1" && shift && exec setsid "$@") </dev/null >/dev/null 2>&1 9<&- & fi
@@ -276,7 +300,11 @@ if os.fork() == 0:
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
         os.dup2(theirs, 3, inheritable=False)
-        os.closerange(4, 65536)
+        for descriptor in map(int, os.listdir("/proc/self/fd")):
+            try:
+                os.set_inheritable(descriptor, descriptor < 3)  # the lock is given up by becoming the command, and not before
+            except OSError:
+                pass
         for group in groups:
             with open(group + "/cgroup.procs", "w") as members:
                 members.write(str(os.getpid()))

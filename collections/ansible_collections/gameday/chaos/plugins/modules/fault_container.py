@@ -32,11 +32,12 @@ options:
     choices: [stop, kill, pause, disconnect, throttle]
     default: stop
   signal:
-    description: Signal of O(action=kill), by name or number.
+    description:
+      - Signal of O(action=kill), by name or number, one that ends a container. One that still runs after ten seconds is ended with V(KILL).
     type: str
     default: KILL
   stop_timeout:
-    description: Seconds that O(action=stop) waits before it kills. Must be less than O(duration).
+    description: Seconds that O(action=stop) waits before it kills. At most 50, and at least five less than O(duration).
     type: int
     default: 10
   networks:
@@ -93,7 +94,7 @@ import os
 
 from ansible_collections.gameday.chaos.plugins.module_utils import container, load
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
-from ansible_collections.gameday.chaos.plugins.module_utils.process import signal_name
+from ansible_collections.gameday.chaos.plugins.module_utils.process import ending_signal
 
 OPTIONS = {
     "name": {"type": "str", "required": True},
@@ -108,6 +109,7 @@ OPTIONS = {
 }
 PERIOD = 100000  # microseconds, the kernel's own default
 MOST_NETWORKS = 4
+LONGEST_STOP = 50
 BROKEN = {"stop": "exited", "kill": "exited", "pause": "paused"}
 
 
@@ -136,18 +138,20 @@ def ending(params, look, found, client):
     if action != "pause" and found["HostConfig"]["AutoRemove"]:
         raise Refused("name: the container %s was started with --rm and would be deleted when it ends: there is no way back. "
                       "Start it without --rm, or use action: pause" % name)
-    if action == "stop" and not 0 <= params["stop_timeout"] < duration:
-        raise Refused("stop_timeout: %s s must be less than duration (%s s)" % (params["stop_timeout"], duration))
-    signal = signal_name(params["signal"])
-    if action == "kill" and signal is None:
-        raise Refused("signal: %r is no signal; give a name such as KILL or TERM" % params["signal"])
+    # The engine goes on with a stop whose client has gone: one that outlasted us would come after the way back.
+    if action == "stop" and not 0 <= params["stop_timeout"] <= min(LONGEST_STOP, duration - 5):
+        raise Refused("stop_timeout: %s s must be at most %s, and at least 5 s less than duration (%s s)" % (params["stop_timeout"], LONGEST_STOP, duration))
+    try:
+        signal = ending_signal(params["signal"], "action: pause") if action == "kill" else None
+    except ValueError as error:
+        raise Refused(str(error)) from None
     inject = {
-        "stop": ["stop", "--time", str(params["stop_timeout"]), identity],
-        "kill": ["kill", "--signal", str(signal), identity],
-        "pause": ["pause", identity],
+        "stop": [["stop", "--time", str(params["stop_timeout"]), identity]],
+        "kill": [["kill", "--signal", str(signal), identity], *([["stop", "--time", "10", identity]] if signal != "KILL" else [])],
+        "pause": [["pause", identity]],
     }[action]
     return dict(
-        inject=[[*client, *inject]],
+        inject=[[*client, *step] for step in inject],
         revert=[[*client, "unpause" if action == "pause" else "start", identity]],
         check=Check([*client, "ps", "--all", "--no-trunc", "--filter", "id=" + identity, "--format", "{{.State}}"],
                     broken=[BROKEN[action]], whole=["running", ""]),

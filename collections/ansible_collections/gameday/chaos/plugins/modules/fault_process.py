@@ -47,7 +47,9 @@ options:
     choices: [stop, kill]
     default: stop
   signal:
-    description: Signal of O(action=kill), by name without C(SIG). V(INT) or V(TERM) let many servers end in good order.
+    description:
+      - Signal of O(action=kill), by name or number, one that ends a process. V(INT) or V(TERM) let many servers end in good order.
+      - A process that is still there after ten seconds is ended with V(KILL).
     type: str
     default: KILL
   restart:
@@ -206,16 +208,19 @@ def restarting(params):
 
 
 def killing(params, found, identities):
-    signal = process.signal_name(params["signal"])
-    if signal is None:
-        raise Refused("signal: %r is no signal; give a name such as KILL, TERM or INT" % params["signal"])
+    try:
+        signal = process.ending_signal(params["signal"], "action: stop")
+    except ValueError as error:
+        raise Refused(str(error)) from None
     if not params["restart"] and not params["supervised"]:
         raise Refused("restart: a killed process does not come back by itself; give the command that starts it again (restart), "
                       "or say that something else does (supervised: true)")
     if len({(one.name, one.command, one.user) for one in found}) > 1 and params["port"] is None:
         raise Refused("count: the %s processes are not alike, and one restart command could not bring them all back; break them one by one" % len(found))
+    if params["port"] is not None and len(found) > 1:
+        raise Refused("count: of %s processes that listen on one port it could not be told whether all are back; break them one by one" % len(found))
     return dict(
-        inject=[["signal_processes", signal, *identities]],
+        inject=[["signal_processes", signal, *identities], *([["gone_or_killed", "10", *identities]] if signal != "KILL" else [])],
         revert=[restarting(params)] * len(found) if params["restart"] else [],
         check=Check(back(params, found), broken=["missing"], whole=["back"]),
         settle=params["restart_within"],

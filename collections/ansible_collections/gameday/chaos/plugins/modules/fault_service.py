@@ -43,12 +43,12 @@ import os
 import re
 
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
+from ansible_collections.gameday.chaos.plugins.module_utils.unit import followers, properties
 
 OPTIONS = {"name": {"type": "str", "required": True}}
 SPARED = re.compile(r"(sshd?|sshd?@.*|systemd-.*|dbus.*|init|gameday-.*)\.(service|socket)")
 # The runtime folder that outranks /etc, where most units that people write lie: a mask in /run/systemd/system would be overruled there.
 MASKS = "/run/systemd/system.control"
-FOLLOWERS = ("RequiredBy", "BoundBy", "ConsistsOf", "TriggeredBy")
 
 
 def unit_name(params):
@@ -60,26 +60,6 @@ def unit_name(params):
 
 def claim(params, look):
     return "service/" + unit_name(params)
-
-
-def properties(look, unit, *names):
-    answer = look(["systemctl", "show", "--property", ",".join(names), unit])
-    if answer.code:
-        raise Refused("systemd cannot be asked on this host (is it PID 1? are you root?): %s" % answer.words)
-    return dict(line.split("=", 1) for line in answer.out.splitlines() if "=" in line)
-
-
-def followers(look, unit):
-    """Units that go down with this one, or trigger it, and are active now, in the order in which they are found."""
-    found, queue = [], [unit]
-    while queue:
-        related = properties(look, queue.pop(0), *FOLLOWERS)
-        for name in sorted({one for names in related.values() for one in names.split()}):
-            if name not in found and name != unit and not name.endswith(".target") \
-                    and properties(look, name, "ActiveState").get("ActiveState") == "active":
-                found.append(name)
-                queue.append(name)
-    return found
 
 
 def plan(params, look):
