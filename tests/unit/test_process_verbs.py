@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import platform
 import subprocess
 import sys
@@ -41,21 +42,21 @@ def test_what_is_asked_to_end_and_does_not_is_ended(started):
     assert child.stdout.readline() == b"ready\n"
     assert ask(["signal_processes", "TERM", *identity]).code == 0
     assert ask(["gone_or_killed", "1", *identity]).code == 0
-    assert child.wait(2) == -9
+    assert child.wait(20) == -9
 
 
 def test_what_has_ended_is_not_waited_for(started):
-    child, identity = started("sleep", "60")
+    child, identity = started("sleep", "61.73")
     assert ask(["signal_processes", "TERM", *identity]).code == 0
-    child.wait(2)
+    child.wait(20)
     began = time.monotonic()
-    assert ask(["gone_or_killed", "10", *identity]).code == 0 and time.monotonic() - began < 5
+    assert ask(["gone_or_killed", "50", *identity]).code == 0 and time.monotonic() - began < 25
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="needs the number of a system call, which is known for x86-64")
 def test_one_that_will_stop_as_soon_as_its_disk_answers_is_not_whole(started):
     child, identity = started(sys.executable, "-c", UNINTERRUPTIBLE)
-    wait_until(lambda: process.look_at(child.pid).state == "D", 5)
+    wait_until(lambda: pathlib.Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text() and process.look_at(child.pid).state == "D", 20)
     assert ask(["process_states", *identity]).out.strip() == "stopped=0 running=1 gone=0"
     assert ask(["signal_processes", "STOP", *identity]).code == 0
     assert process.look_at(child.pid).state == "D" and ask(["process_states", *identity]).out.strip() == "stopped=1 running=0 gone=0"

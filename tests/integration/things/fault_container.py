@@ -12,7 +12,7 @@ class Container:
         self.container = containers("sleeper", image, "redis", restart_policy={"Name": "always"})
         self.broken = "paused" if action == "pause" else "exited"
         self.module = "gameday.chaos.fault_container"
-        self.options = {"name": self.container.name, "action": action, **({"stop_timeout": 2} if action == "stop" else {})}
+        self.options = {"name": self.container.name, "action": action, **({"stop_timeout": 1} if action == "stop" else {})}
         self.claim = f"container/{self.container.name}"
         self.words = f"docker {action}"
 

@@ -89,7 +89,7 @@ REFUSED = [
     ("container that is paused", "fault_container", {"name": "db"}, container(status="paused"), "db is paused, not running"),
     ("container that has ended", "fault_container", {"name": "db", "action": "pause"}, container(status="exited"), "db is exited, not running"),
     ("stop that takes longer than the fault", "fault_container", {"name": "db", "stop_timeout": 30}, container(),
-     "stop_timeout: 30 s must be at most 50, and at least 5 s less than duration (30 s)"),
+     "stop_timeout: 30 s must be at most 50, and at least 2 s less than duration (30 s)"),
     ("negative patience", "fault_container", {"name": "db", "stop_timeout": -1}, container(), "stop_timeout: -1 s"),
     ("signal with blanks", "fault_container", {"name": "db", "action": "kill", "signal": "KILL 1"}, container(), "signal: 'KILL 1' is no signal"),
     ("signal that there is not", "fault_container", {"name": "db", "action": "kill", "signal": "BANG"}, container(), "signal: 'BANG' is no signal"),

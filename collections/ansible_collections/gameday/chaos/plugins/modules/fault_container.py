@@ -37,7 +37,7 @@ options:
     type: str
     default: KILL
   stop_timeout:
-    description: Seconds that O(action=stop) waits before it kills. At most 50, and at least five less than O(duration).
+    description: Seconds that O(action=stop) waits before it kills. At most 50, and at least two less than O(duration).
     type: int
     default: 10
   networks:
@@ -139,8 +139,8 @@ def ending(params, look, found, client):
         raise Refused("name: the container %s was started with --rm and would be deleted when it ends: there is no way back. "
                       "Start it without --rm, or use action: pause" % name)
     # The engine goes on with a stop whose client has gone: one that outlasted us would come after the way back.
-    if action == "stop" and not 0 <= params["stop_timeout"] <= min(LONGEST_STOP, duration - 5):
-        raise Refused("stop_timeout: %s s must be at most %s, and at least 5 s less than duration (%s s)" % (params["stop_timeout"], LONGEST_STOP, duration))
+    if action == "stop" and not 0 <= params["stop_timeout"] <= min(LONGEST_STOP, duration - 2):
+        raise Refused("stop_timeout: %s s must be at most %s, and at least 2 s less than duration (%s s)" % (params["stop_timeout"], LONGEST_STOP, duration))
     try:
         signal = ending_signal(params["signal"], "action: pause") if action == "kill" else None
     except ValueError as error:
