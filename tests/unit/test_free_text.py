@@ -130,7 +130,7 @@ def constant(node, known):
     return isinstance(node, ast.Constant) and isinstance(node.value, str) or isinstance(node, ast.Name) and node.id in known
 
 
-OURS = ("PROGRAMS[word]", "source", "VERBS + HOLD + ASK if held else VERBS + ASK")
+OURS = ("PROGRAMS[word]", "verbs.BECOME_LOAD", "source", "VERBS + HOLD + ASK if held else VERBS + ASK")
 # Experiments of Chaos Toolkit whose author wrote the arguments as one text, which there means: for a shell.
 FOREIGN = ("'%s %s' % (found, arguments)", "command", "arguments['command']")
 

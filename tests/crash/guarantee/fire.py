@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from guarantee.cases import NotInjected
 from guarantee.crashes import CRASHES, Told
 from guarantee.stages import Stage, open_case, places
+from lab.hosts import LabError
 
 WITHIN = 2  # seconds after its time in which everything must be as before
 PATIENCE = 20  # and in which it is still told apart from what stays for ever, since the machine is busy
@@ -92,13 +93,16 @@ def lane(lab, seed, thing, crashes, until, told):
                 stage, case = opened(lab, thing)
             try:
                 hit(case, crash, random.Random(f"{seed} {number}"), kill)
+            except LabError as error:  # that tells nothing of what is tested; the next gets a new place
+                kill.happened, kill.instant, stage = False, f"the lab failed: {str(error)[-300:]}", stage.close()
             except Exception as error:
                 kill.left = [f"{type(error).__name__}: {error}", *traceback.format_exc().splitlines()[-4:]]
             kills.append(kill)
             told(kill)
             if kill.left:
-                stage.close()
-                stage = case = None
+                stage = stage.close()
+            if stage is None:
+                case = None
     finally:
         if stage:
             stage.close()

@@ -10,7 +10,7 @@ import sys
 import time
 
 from ansible_collections.gameday.chaos.plugins.module_utils import chaostoolkit_cover as cover
-from ansible_collections.gameday.chaos.plugins.module_utils import chaostoolkit_http, chaostoolkit_process, process, way_back
+from ansible_collections.gameday.chaos.plugins.module_utils import chaostoolkit_http, chaostoolkit_process, process, verbs, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_activity import perform, refusal, run_provider
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_process import Failed
 from ansible_collections.gameday.chaos.plugins.module_utils.command import ask
@@ -18,20 +18,6 @@ from ansible_collections.gameday.chaos.plugins.module_utils.fault import FaultRu
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
 
 EFFECT_SECONDS = 10
-# Becomes the program of a load, once it has said in a file who that is, as verbs.of_session reads it. The lock is held until then.
-RECORDED = r"""
-import os, sys
-file, *command = sys.argv[1:]
-for descriptor in map(int, os.listdir("/proc/self/fd")):
-    try:
-        os.set_inheritable(descriptor, descriptor < 3)
-    except OSError:
-        pass
-with open("/proc/self/stat", "rb") as stat, open("/proc/sys/kernel/random/boot_id") as boot, open(file + ".new", "w") as kept:
-    kept.write("%s %s %s\n" % (os.getpid(), stat.read().rpartition(b")")[2].split()[19].decode(), boot.read().strip()))
-os.rename(file + ".new", file)
-os.execvp(command[0], command)
-"""
 
 
 class CoveredRun(FaultRun):
@@ -174,7 +160,7 @@ class Attempt:
         if not fds and ask(plan.check.argv).out.startswith("running"):
             return "the load before it, of the same name, still runs"
         argv = chaostoolkit_process.vector(provider, self.configuration, self.secrets, self.limits.directory)
-        self.process = chaostoolkit_process.Process([sys.executable, "-c", RECORDED, self.load, *argv], self.limits.directory, fds)
+        self.process = chaostoolkit_process.Process([sys.executable, "-I", "-S", "-c", verbs.BECOME_LOAD, self.load, *argv], self.limits.directory, fds)
         return FaultRun.effect(covered, plan) if covered.record and not covered.record["verified"] else None
 
 

@@ -284,10 +284,28 @@ start_process() {
 }
 """
 
-# start_load FILE CGROUP... -- COMMAND...: a command that runs until it is ended, known by its session. It enters the cgroups, says in the file
-# who it is, and only then becomes the command, so that there is never one that nobody knows. Only for injecting, so it may need Python.
-START_LOAD = r"""
+# What a load does before it is one: it says in a file who it is, as of_session reads it, and only then becomes its command, so that there is never one that
+# nobody knows. The lock is given up by becoming the command, and not before. Only for injecting, so it may need Python.
+BECOME = r"""
 import os, sys
+
+def become(file, command):
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        try:
+            os.set_inheritable(descriptor, descriptor < 3)
+        except OSError:
+            pass
+    with open("/proc/self/stat", "rb") as stat, open("/proc/sys/kernel/random/boot_id") as boot, open(file + ".new", "w") as kept:
+        start = stat.read().rpartition(b")")[2].split()[19].decode()
+        kept.write("%s %s %s\n" % (os.getpid(), start, boot.read().strip()))
+    os.rename(file + ".new", file)
+    os.execvp(command[0], command)
+
+"""
+BECOME_LOAD = BECOME + "become(sys.argv[1], sys.argv[2:])"
+
+# start_load FILE CGROUP... -- COMMAND...: a command that runs until it is ended, known by its session. It enters the cgroups first.
+START_LOAD = BECOME + r"""
 file, *rest = sys.argv[1:]
 place = rest.index("--")
 groups, command = rest[:place], rest[place + 1:]
@@ -300,21 +318,10 @@ if os.fork() == 0:
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
         os.dup2(theirs, 3, inheritable=False)
-        for descriptor in map(int, os.listdir("/proc/self/fd")):
-            try:
-                os.set_inheritable(descriptor, descriptor < 3)  # the lock is given up by becoming the command, and not before
-            except OSError:
-                pass
         for group in groups:
             with open(group + "/cgroup.procs", "w") as members:
                 members.write(str(os.getpid()))
-        with open("/proc/self/stat", "rb") as stat:
-            start = stat.read().rpartition(b")")[2].split()[19].decode()
-        with open("/proc/sys/kernel/random/boot_id") as source:
-            boot = source.read().strip()
-        with open(file, "w") as kept:
-            kept.write("%s %s %s\n" % (os.getpid(), start, boot))
-        os.execvp(command[0], command)
+        become(file, command)
     except OSError as error:
         os.write(3, ("%s: %s" % (error.filename or command[0], error.strerror)).encode())
     os._exit(127)
