@@ -176,3 +176,14 @@ def test_a_host_without_systemd_has_no_data():
         missing("a machine without systemd", "this one has it")
     observation = measured(probe_service, name="cron", state=["inactive", "absent"])
     assert observation["met"] is None and "systemd cannot be asked on this host" in said(observation)[1], observation
+
+
+def test_a_module_measures_what_was_understood_of_its_options():
+    """Not what was written: a command may be one string."""
+    host = Host()
+    try:
+        for command in ("echo 'one two'", ["echo", "one two"]):
+            seen = host.run("probe_command", command=command, stdout_contains=["one two"])
+            assert not seen.get("failed") and seen["observation"]["met"] is True, seen
+    finally:
+        host.clean()

@@ -35,9 +35,11 @@ def run_probe(kind):
     arguments = {name: module.params[name] for name in kind.OPTIONS}
     module.no_log_values.update(secrets_in(arguments))
     try:
-        validate(kind, {**arguments, "run": module.params["run"]})
+        checked = {**arguments, "run": module.params["run"]}
+        validate(kind, checked)
     except BadArgument as error:
         module.fail_json(msg=str(error))
+    arguments = {name: checked[name] for name in kind.OPTIONS}  # as they are understood
     if module.check_mode and (getattr(kind, "NO_CHECK_MODE", False) or not module.params["measure_in_check_mode"]):
         module.exit_json(changed=False, skipped=True, msg=NOT_IN_CHECK_MODE)
     with lease.kept(module.params["run"], module.check_mode):
