@@ -70,7 +70,7 @@ class Service:
     def kill_timer(self):
         self.run("systemctl stop 'gameday-*.timer'")
 
-    def kill_the_module(self):
+    def kill_the_module(self, run_playbook):
         return self.hosts.run(self.name, "python3", *killer(self.faults, "voiceassist-postgres")).stdout
 
 
@@ -104,8 +104,8 @@ class Process:
         watcher = pathlib.Path(self.faults, self.in_place()[0], "watcher").read_text().split()[0]
         os.killpg(int(watcher), signal.SIGKILL)
 
-    def kill_the_module(self):
-        return kill_the_module_here(self.faults, self.claim)
+    def kill_the_module(self, run_playbook):
+        return kill_the_module_here(self.faults, self.claim, str(run_playbook.folder))
 
 
 TARGETS = {"voiceassist_hosts": "service over ssh", "voiceassist_processes": "process on this machine"}
@@ -160,21 +160,21 @@ def test_the_controller_is_ended(run_playbook, target, number):
 @briefly("process on this machine")
 def test_the_module_is_killed_in_the_middle_of_the_injection(run_playbook, target):
     said = []
-    killer = threading.Thread(target=lambda: said.append(target.kill_the_module()))
+    killer = threading.Thread(target=lambda: said.append(target.kill_the_module(run_playbook)))
     killer.start()
     run = start(run_playbook, target)
     killer.join(60)
     since = time.monotonic()
     assert said and said[0].startswith("killed"), run
     run.wait(90)
-    assert run.rc != 0, run
+    assert run.rc != 0 and "the module ended on the host without an answer, with exit code 137 (killed)" in run.stdout, run
     assert_clean_after(target, since)
 
 
 @briefly("service over ssh")
 def test_the_module_and_the_controller_are_killed_in_the_middle_of_the_injection(run_playbook, target):
     said = []
-    killer = threading.Thread(target=lambda: said.append(target.kill_the_module()))
+    killer = threading.Thread(target=lambda: said.append(target.kill_the_module(run_playbook)))
     killer.start()
     run = start(run_playbook, target)
     killer.join(60)

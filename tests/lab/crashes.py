@@ -6,8 +6,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-# Kills the module in the moment in which its record appears. A pipelined module is a Python without arguments; on a machine that has several,
-# the one that was started with the marker in its environment.
+# Kills the module in the moment in which its record appears. A pipelined module is a Python without arguments; on a machine that has several
+# (this one sees those of all containers), the one that was started with the marker in its environment.
 KILL_THE_MODULE = r"""
 import os, signal, sys, time
 faults, wanted, marker = sys.argv[1], sys.argv[2], sys.argv[3].encode()
@@ -39,7 +39,7 @@ def killer(faults, wanted, marker=""):
     return "-c", KILL_THE_MODULE, faults, wanted, marker
 
 
-def kill_the_module_here(faults, wanted, marker=""):
+def kill_the_module_here(faults, wanted, marker):
     ran = subprocess.run([sys.executable, *killer(faults, wanted, marker)], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout

@@ -1,7 +1,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
-How modules of an experiment are run on a host. Two things are different from any other module, and only within the role:
+How modules are run on a host. A module that was killed there is said to have been killed; and two more things are different from any other module,
+only within the role:
 
 A host that cannot be reached has failed. Ansible skips rescue and always for an unreachable host, and starts no later play when every host of a
 play was lost; for a failed one the role goes on, tries it again at the end, and judges it.
@@ -28,7 +29,7 @@ class ActionModule(Normal):
         if problem:
             return {"failed": True, "msg": problem}
         try:
-            return self.with_a_cure(super().run(tmp, task_vars))
+            return self.with_a_cure(answered(super().run(tmp, task_vars)))
         except AnsibleConnectionFailure as error:
             if not task_vars.get("experiment_phase") or self._task.ignore_unreachable:
                 raise
@@ -76,6 +77,16 @@ class ActionModule(Normal):
         place = self._task.delegate_to or task_vars["inventory_hostname"]
         known = task_vars["hostvars"].get(place) or {}
         return clocks.offset_of((known.get("__experiment_clock") or {}).get("clock"))
+
+
+def answered(result):
+    """Ansible says of a module that died that what it said cannot be deserialized; whoever reads this wants to know that it died, and of what."""
+    if "module_stdout" not in result or "deserialization" not in str(result.get("msg")):
+        return result
+    said = [line.strip() for line in str(result.get("module_stderr") or result["module_stdout"]).splitlines() if line.strip() not in ("", "Killed")]
+    result["msg"] = "the module ended on the host without an answer, with exit code %s%s%s" % (
+        result.get("rc"), " (killed)" if result.get("rc") in (137, -9) else "", ": %s" % said[-1] if said else "")
+    return result
 
 
 def lost(error):
