@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shlex
 import statistics
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import urllib.parse
 
 from ansible.release import __version__ as ansible_version
 from experiments import costs
-from stage import Stage, ratio  # which makes the lab known
+from stage import SERVER, Stage, ratio  # which makes the lab known
 
 from lab import fleet
 
@@ -25,6 +26,7 @@ PROBES_LIMIT = 1.3
 WATCH_SECONDS, WATCH_INTERVAL, WATCH_SHARE, WATCH_MISSED = 10, 0.1, 0.03, 0.01
 LATE_LIMIT, LATE_FAULTS, LATE_DURATION = 0.5, 14, 10
 HISTORY = 200
+LOG = "".join("2030-01-31 12:00:00 INFO request %d answered\n" % number for number in range(1000))
 MEMORY_LIMIT = 2 * 1024
 FLEETS, TOGETHER, AHEAD, SKEW_LIMIT = (10, 50, 100), 50, 60, 0.05
 
@@ -46,21 +48,36 @@ def less_than(measure, value, limit, text):
 
 
 def measure_tasks(stage, rounds):
-    """Every kind of task next to ansible.builtin.ping."""
+    """Every kind of task next to ansible.builtin.ping on the same connection: over ssh, and on this machine."""
+    hosts = stage.hosts(1)
+    if hosts is None:
+        yield Row("tasks over ssh", "not measured: needs root, and the lab's light hosts", "≤ %.2f" % TASK_LIMIT)
+    else:
+        yield from ratios(stage, ", over ssh", cases_of_tasks(*things_on(hosts)), rounds, hosts)
     pid_file, log, container = stage.sleeper("sleeper"), stage.folder / "application.log", stage.container()
-    log.write_text("".join("2030-01-31 12:00:00 INFO request %d answered\n" % number for number in range(1000)))
-    cases = cases_of_tasks(stage.url, pid_file, log)
-    if container:
-        cases.update(cases_of_containers(container))
+    log.write_text(LOG)
     fill_ledger(stage)
-    tasks = stage.play(list(alternating(cases, rounds)))
-    yield for_comparison("ansible.builtin.ping", (task.seconds for task in tasks if task.name == "ping"))
-    for name in cases:
-        yield at_most("%s : ping" % name, ratio(tasks, name, "ping"), TASK_LIMIT)
+    yield from ratios(stage, "", {**cases_of_tasks(stage.url, pid_file, log), **(cases_of_containers(container) if container else {})}, rounds)
     if container:
         yield for_comparison("one run of docker's client", (stage.seconds("docker", "container", "inspect", container) for _ in range(10)))
     else:
         yield Row("probe_container, fault_container : ping", "not measured: no Docker engine", "≤ %.2f" % TASK_LIMIT)
+
+
+def ratios(stage, where, cases, rounds, hosts=None):
+    tasks = stage.play(list(alternating(cases, rounds)), hosts=hosts)
+    yield for_comparison("ansible.builtin.ping%s" % where, (task.seconds for task in tasks if task.name == "ping"))
+    for name in cases:
+        yield at_most("%s : ping%s" % (name, where), ratio(tasks, name, "ping"), TASK_LIMIT)
+
+
+def things_on(hosts):
+    """What there is to probe and to break on the first of these hosts: a URL, a pid file, a log."""
+    start = "setsid %s </dev/null >/dev/null 2>&1 &"
+    hosts.run("n1", start % "sleep 3600" + " echo $! >/run/sleeper.pid")
+    hosts.run("n1", start % shlex.join(["python3", "-c", SERVER, "8000"]))
+    hosts.run("n1", "cat >/var/log/application.log <<'END'\n%sEND" % LOG)
+    return "http://127.0.0.1:8000/health", "/run/sleeper.pid", "/var/log/application.log"
 
 
 def fill_ledger(stage):
@@ -274,7 +291,7 @@ def main():
             print("measuring: %s" % name, file=sys.stderr)
             rows += MEASURES[name](stage, asked.rounds)
     version = subprocess.run([asked.python, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    words = "%d cores, ansible-core %s, %s on the host, local connection with pipelining, %d rounds" % (
+    words = "%d cores, ansible-core %s, %s on the host, with pipelining, %d rounds" % (
         os.cpu_count(), ansible_version, version, asked.rounds)
     print(table(rows), words, sep="\n\n")
     if asked.markdown:

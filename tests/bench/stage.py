@@ -178,8 +178,8 @@ class Stage:
         fleet.start_sleepers(hosts)
         return hosts
 
-    def play(self, tasks, interpreter=None):
-        """Run tasks in one play on this machine; returns them as they ended. A failed one ends the benchmark."""
+    def play(self, tasks, interpreter=None, hosts=None):
+        """Run tasks in one play on this machine, or on hosts over ssh; returns them as they ended. A failed one ends the benchmark."""
         self.plays += 1
         playbook, times, output = (self.folder / f"play{self.plays}.{suffix}" for suffix in ("json", "times", "output"))
         playbook.write_text(json.dumps([{"name": "Benchmark", "hosts": "all", "gather_facts": False, "tasks": tasks}]))
@@ -188,8 +188,10 @@ class Stage:
             LC_ALL="C.UTF-8", BENCH_TASKS=str(times), ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_STDOUT_CALLBACK="ansible.builtin.default",
             ANSIBLE_CALLBACK_PLUGINS=str(pathlib.Path(__file__).parent / "callback"), ANSIBLE_CALLBACKS_ENABLED="task_times", ANSIBLE_NOCOLOR="1",
         )
-        command = [sys.executable, "-m", "ansible", "playbook", "--inventory", "localhost,", "--connection", "local",
-                   "--extra-vars", json.dumps({"ansible_python_interpreter": interpreter or self.interpreter}), str(playbook)]
+        here = ["--inventory", "localhost,", "--connection", "local",
+                "--extra-vars", json.dumps({"ansible_python_interpreter": interpreter or self.interpreter})]
+        command = [*(hosts.command_prefix if hosts else ()), sys.executable, "-m", "ansible", "playbook",
+                   *(["--inventory", str(hosts.inventory)] if hosts else here), str(playbook)]
         with open(output, "w") as log:
             code = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False).returncode
         if code:

@@ -18,7 +18,7 @@ from guarantee.stages import Lab
 
 KILLS = int(os.environ.get("GAMEDAY_KILLS", "0"))
 SECONDS = int(os.environ.get("GAMEDAY_SECONDS", "3600"))
-FEW = 15
+FEW = 10
 
 
 @pytest.mark.alone

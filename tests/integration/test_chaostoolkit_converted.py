@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An experiment of Chaos Toolkit and the role it is converted into, both run on the demo system: the same verdict, and journals that say the same."""
+"""An experiment of Chaos Toolkit and the role it is converted into, both run on the same system: the same verdict, and journals that say the same."""
 
 from __future__ import annotations
 
@@ -76,14 +76,34 @@ def test_the_original_and_what_it_is_converted_into_say_the_same(file, variables
         playbook = converted(CORPUS / file, name)
         other = run_playbook(playbook, None, {"%s_%s" % (name, key): value for key, value in given.items()},
                              {"ANSIBLE_ROLES_PATH": str(playbook.parents[1] / "roles")})
-        (first,), (second,) = original.journals(), other.journals()
-        assert first["verdict"] == verdict, original
-        assert told(second) == told(first), other
-        assert judged(second, *names) == judged(first, *names), other
-        assert set(judged(first, *names)) == set(names)
-        assert second["faults"], "the converted experiment uses a fault module"
+        assert_alike(original, other, verdict, names)
     finally:
         system.up()
+
+
+def assert_alike(original, other, verdict, names):
+    (first,), (second,) = original.journals(), other.journals()
+    assert first["verdict"] == verdict, original
+    assert told(second) == told(first), other
+    assert judged(second, *names) == judged(first, *names), other
+    assert set(judged(first, *names)) == set(names)
+    assert second["faults"], "the converted experiment uses a fault module"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("file", "names"), [
+    ("database_failure.yaml", ["stop postgres", "degrades gracefully", "an alert fires", "keep the log"]),
+    ("network_latency.yaml", ["add latency", "answers all the same"]),
+])
+def test_the_same_on_the_lab_in_docker_compose(file, names, run_playbook, converted, compose_lab, tmp_path):
+    path, values, environment = compose_lab.foreign(CORPUS / file, tmp_path)
+    original = run_playbook(ROOT / "playbooks/chaostoolkit.yml", None, {"experiment": str(path), "chaostoolkit_directory": str(ROOT / "lab"), **values},
+                            environment)
+    playbook = converted(path, "converted_experiment")
+    given = {"compose_directory": str(ROOT / "lab"), **values}
+    other = run_playbook(playbook, None, {"converted_experiment_%s" % key: value for key, value in given.items()},
+                         {**environment, "ANSIBLE_ROLES_PATH": str(playbook.parents[1] / "roles")})
+    assert_alike(original, other, "passed", names)
 
 
 @pytest.mark.long

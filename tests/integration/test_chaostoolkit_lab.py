@@ -14,23 +14,14 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks/chaostoolkit.yml"
-COMPOSE = ROOT / ".cache/lab/tools/usr/libexec/docker/cli-plugins/docker-compose"
 
 
 @pytest.fixture
 def run_file(run_playbook, compose_lab, tmp_path):
-    """run_file(name, more variables, background) -> Run of that file on the lab; `docker compose` is what the lab itself uses."""
-    plugins = tmp_path / "docker/cli-plugins"
-    plugins.mkdir(parents=True)
-    if COMPOSE.exists():
-        (plugins / "docker-compose").symlink_to(COMPOSE)
-
+    """run_file(name, more variables, background) -> Run of that file on the lab."""
     def run(name, variables=None, **options):
-        text = (ROOT / "tests/chaostoolkit" / name).read_text().replace("http://localhost:9093", compose_lab.alertmanager)
-        (tmp_path / name).write_text(text)
-        given = {"experiment": str(tmp_path / name), "api_url": compose_lab.url, "proxy_url": compose_lab.variables["lab_proxy"],
-                 "chaostoolkit_directory": str(ROOT / "lab"), **(variables or {})}
-        environment = {**compose_lab.settings, **({"DOCKER_CONFIG": str(plugins.parent)} if COMPOSE.exists() else {})}
+        path, values, environment = compose_lab.foreign(ROOT / "tests/chaostoolkit" / name, tmp_path)
+        given = {"experiment": str(path), "chaostoolkit_directory": str(ROOT / "lab"), **values, **(variables or {})}
         return run_playbook(PLAYBOOK, None, given, environment, **options)
 
     return run

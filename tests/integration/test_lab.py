@@ -40,6 +40,7 @@ def test_a_light_host_has_its_own_processes_name_and_files(netns_hosts):
     netns_hosts.run(host, "rm /var/lib/only-here")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["ssh_hosts", "netns_hosts"])
 def test_a_host_can_be_cut_off_and_joined_again(kind, run_playbook, request):
     hosts = request.getfixturevalue(kind)

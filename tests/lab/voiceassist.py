@@ -63,6 +63,22 @@ class InCompose:
     def call(self, *arguments, **settings):
         return script("compose-lab", *arguments, **self.settings, **settings)
 
+    def foreign(self, file, folder):
+        """
+        A file of Chaos Toolkit in that folder, with the addresses of this lab and nothing else changed: its path, the values of its configuration,
+        and the environment in which `docker compose` is what the lab itself uses.
+        """
+        path = folder / file.name
+        path.write_text(file.read_text().replace("http://localhost:9093", self.alertmanager))
+        environment, compose = dict(self.settings), ROOT / ".cache/lab/tools/usr/libexec/docker/cli-plugins/docker-compose"
+        if compose.exists():
+            plugins = folder / "docker/cli-plugins"
+            plugins.mkdir(parents=True, exist_ok=True)
+            (plugins / compose.name).unlink(missing_ok=True)
+            (plugins / compose.name).symlink_to(compose)
+            environment["DOCKER_CONFIG"] = str(plugins.parent)
+        return path, {"api_url": self.url, "proxy_url": self.variables["lab_proxy"]}, environment
+
 
 class AsProcesses:
     """`url`, `pid_files`, `log` and so on: everything that `voiceassist status --json` tells is an attribute."""

@@ -12,8 +12,8 @@ import sys
 import pytest
 import yaml
 from ansible_collections.gameday.chaos.plugins.filter.chaostoolkit_convert import converted
+from ansible_collections.gameday.chaos.plugins.module_utils import probes
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS
-from ansible_collections.gameday.chaos.plugins.module_utils.probes import KINDS
 from ansible_collections.gameday.chaos.plugins.plugin_utils import chaostoolkit_faults as faults
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_convert import convert
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_file import FileProblem, load
@@ -113,7 +113,7 @@ def check_options(kind, arguments):
     if kind.startswith("fault_"):
         assert set(arguments) <= {*importlib.import_module(PACKAGE + kind).OPTIONS, *FAULT_OPTIONS}, kind
     elif kind.startswith("probe_"):
-        assert set(arguments) <= set(KINDS[kind].OPTIONS), kind
+        assert set(arguments) <= set(probes.load(kind).OPTIONS), kind
     elif kind == "steady_state":
         for probe in arguments["probes"] if isinstance(arguments["probes"], list) else ():
             check_options(*next((key, value) for key, value in probe.items() if key != "name"))
@@ -141,6 +141,7 @@ def test_what_many_write_becomes_what_one_would_write_here():
     kinds = [kind for kind, _arguments, _task in tasks_of(method)]
     assert kinds == ["ansible.builtin.command", "fault_container", "ansible.builtin.wait_for", "probe_http", "probe_command", "probe_command"]
     assert tasks_of(method)[3][1]["status"] == [503, 500]
+    assert method.count('chdir: "{{ database_gone_compose_directory }}"') == method.count("[docker, compose, ") == 2
     assert "# rollbacks[0], start-postgres, is left out: fault_container puts it back by itself." in method
     assert "rollbacks.yml" not in str(list(found.files)) and found.notes == []
 

@@ -19,7 +19,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import COMMON_OPTIONS
-from ansible_collections.gameday.chaos.plugins.module_utils.probes import KINDS
+from ansible_collections.gameday.chaos.plugins.module_utils.probes import NAMES, load
 from bad_values import GARBAGE, letters, wrong
 from hypothesis import HealthCheck, assume, given, seed, settings
 from real_module import PREFIX
@@ -61,8 +61,8 @@ GOOD = {
 
 def spec(module):
     """The options of a module, as its own argument spec has them."""
-    if module in KINDS:
-        return {**KINDS[module].OPTIONS, **COMMON_OPTIONS}
+    if module in NAMES:
+        return {**load(module).OPTIONS, **COMMON_OPTIONS}
     if module in ("recover", "ledger_info"):
         return {"run": {"type": "str"}, **({"claim": {"type": "str"}, "all": {"type": "bool"}} if module == "recover" else {})}
     if module == "steady_state":

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from ansible_collections.gameday.chaos.plugins.module_utils import chaostoolkit_http, chaostoolkit_process, chaostoolkit_python, chaostoolkit_tolerance, clock
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_process import Failed
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_substitution import substitute
-from ansible_collections.gameday.chaos.plugins.module_utils.probe import LONGEST, printable
+from ansible_collections.gameday.chaos.plugins.module_utils.probe import LONGEST
+from ansible_collections.gameday.chaos.plugins.module_utils.text import printable
 
 PROVIDERS = {"http": chaostoolkit_http.run, "process": chaostoolkit_process.run, "python": chaostoolkit_python.run}
 DRY = ("", "actions", "probes", "activities", "pause")

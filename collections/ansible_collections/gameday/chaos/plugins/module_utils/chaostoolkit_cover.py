@@ -20,7 +20,6 @@ from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, 
 from ansible_collections.gameday.chaos.plugins.module_utils.unit import followers
 
 MOST_THINGS = 12
-LONGEST_STOP = 50
 DOCKER_ACTS = {"stop": "exited", "kill": "exited", "pause": "paused"}
 COMPOSE_OPTIONS = ("-f", "--file", "-p", "--project-name", "--project-directory", "--profile", "--env-file", "--ansi", "--parallel", "--progress")
 DOCKER_OPTIONS = ("-H", "--host", "-c", "--context", "--config", "-l", "--log-level")
@@ -120,8 +119,8 @@ def containers(client, act, options, names, look):
         raise Refused("it names %s containers" % (len(names) or "no running"))
     if act == "kill" and process.signal_name(signal_in(options)) not in process.ENDING_SIGNALS:
         raise Refused("the signal %s does not end a container" % signal_in(options))
-    if act == "stop" and not 0 <= stop_seconds(options) <= LONGEST_STOP:
-        raise Refused("docker may take longer than %s s to stop it, and would go on behind the way back" % LONGEST_STOP)
+    if act == "stop" and not 0 <= stop_seconds(options) <= way_back.LONGEST_STOP:
+        raise Refused("docker may take longer than %s s to stop it, and would go on behind the way back" % way_back.LONGEST_STOP)
     answer = look([*client, "container", "inspect", *names])
     if answer.code:
         raise Refused("docker says: %s" % answer.words)
@@ -267,12 +266,12 @@ def program_and_words(one):
 
 
 def like(one):
-    """The question whether it is there again; the way back reads a command line without what is between its words, and on one line."""
+    """The question whether it is there again."""
     program, words = program_and_words(one)
     texts = ["".join(words), "".join([program, *words[1:]])]
-    known = list(dict.fromkeys(text.replace("\n", "") for text in texts))
+    known = list(dict.fromkeys(map(process.as_sh_reads, texts)))
     alike = [other for other in process.every() if (other.user, other.name) == (one.user, one.name)
-             and other.command.decode("utf-8", "surrogateescape").replace("\0", "").replace("\n", "") in known]
+             and process.as_sh_reads(other.command.decode("utf-8", "surrogateescape")) in known]
     return ["processes_like", str(max(len(alike), 1)), str(one.user), one.name, *known]
 
 

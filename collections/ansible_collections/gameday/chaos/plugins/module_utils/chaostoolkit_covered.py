@@ -56,8 +56,8 @@ class CoveredRun(FaultRun):
             return "it was ended by someone else before it began"
         return self.begin(descriptor)
 
-    def effect(self, plan):
-        return None if self.record["verified"] else super().effect(plan)
+    def effect(self, plan, pause=0):
+        return None if self.record["verified"] else super().effect(plan, pause)
 
 
 class Attempt:

@@ -15,11 +15,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint, lease, reboot, timer, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool, start
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import UNASKED, Held, Ledger, LedgerError, new_id
-from ansible_collections.gameday.chaos.plugins.module_utils.probe import no_text, printable
+from ansible_collections.gameday.chaos.plugins.module_utils.text import no_text, printable
 
 MAXIMUM_DURATION = 4 * 3600
 MANUAL = "manual"
 STARTS_WITHIN = 600
+OTHERS_FIRST = 0.1  # seconds
 WAY_BACK_TOOLS = ("sh", "flock", "mv", "sleep", "setsid")
 
 FAULT_OPTIONS = {
@@ -96,6 +97,7 @@ class FaultRun:
         self.claim, self.plan, self.tools = claim, plan, tools
         self.kind = module._name.split(".")[-1]
         self.ledger = Ledger()
+        self.look = Looks()
         self.record = None
 
     def so_far(self):
@@ -112,7 +114,7 @@ class FaultRun:
         self.validate_duration()
         self.require_tools()
         self.refuse_halted()
-        claim = self.claim(self.params, ask)
+        claim = self.claim(self.params, self.look)
         if not self.module.check_mode:
             self.ledger.prepare()
             self.tend(claim)
@@ -120,7 +122,7 @@ class FaultRun:
         if holder:
             return self.already(holder)
         self.refuse_second_time(claim)
-        plan = self.plan(self.params, ask)
+        plan = self.plan(self.params, self.look)
         self.refuse_conflict(plan)
         self.record = self.new_record(plan, starts_at)
         if self.module.check_mode:
@@ -133,7 +135,7 @@ class FaultRun:
         claim = self.claim(self.params, ask)
         record = self.ledger.find(claim)
         if not record:
-            mine = [one for one in self.ledger.history() if one["claim"] == claim and one["run"] == self.params["run"]]
+            mine = self.ledger.history(claim=claim, run=self.params["run"])
             return {"changed": False, "fault": public(mine[-1]) if mine else {"claim": claim, "kind": self.kind, "state": "absent"}}
         self.record = record
         before = text(record)
@@ -148,6 +150,7 @@ class FaultRun:
         """What the other faults on this host need; a timer that this one has lost is armed again, too, if it stays."""
         for words in self.ledger.tend(but=claim):
             self.module.warn(words)
+            self.look.again()
 
     # Before anything is touched
 
@@ -195,6 +198,7 @@ class FaultRun:
             return holder
         if self.module.check_mode:
             return None
+        self.look.again()
         problem = self.ledger.put_back(holder, "sweep")
         if problem:
             raise Refused("%s is still broken by an earlier fault (run %s) that could not be put back: %s. Look at %s"
@@ -212,8 +216,8 @@ class FaultRun:
 
     def refuse_second_time(self, claim):
         run = self.params["run"]
-        for ended in self.ledger.history() if run != MANUAL else ():
-            if ended["claim"] == claim and ended["run"] == run and ended.get("ended_by") in UNASKED:
+        for ended in self.ledger.history(claim=claim, run=run) if run != MANUAL else ():
+            if ended.get("ended_by") in UNASKED:
                 raise Refused("%s: its time in this run ended at %s (by: %s); the same run never breaks it again behind your back. "
                               "Give a longer duration, or end it with state: absent before you inject it again"
                               % (claim, public(ended)["end"], ended["ended_by"]))
@@ -284,7 +288,7 @@ class FaultRun:
 
         try:
             with self.ledger.lock(self.record["folder"], before=wait) as descriptor:
-                return self.steps(plan, descriptor, held) or self.effect(plan)
+                return self.steps(plan, descriptor, held) or self.effect(plan, OTHERS_FIRST if starts_at else 0)
         except FileNotFoundError:
             return "it was ended by someone else before it began"
         finally:
@@ -304,17 +308,21 @@ class FaultRun:
                 return "%s: %s" % (way_back.quote(argv), answer.words)
         return None
 
-    def effect(self, plan):
-        """A fault without a measured effect is none."""
-        record, give_up = self.record, clock.uptime() + plan.effect_within * 100
+    def effect(self, plan, pause=0):
+        """
+        A fault without a measured effect is none. Before it is measured, those that are hit at the same instant, perhaps on the same processors, come
+        first: the measuring costs more than the injecting.
+        """
+        record, give_up, at = self.record, clock.uptime() + plan.effect_within * 100, clock.iso()
+        time.sleep(pause)
         while True:
-            at = clock.iso()
             seen = ask(plan.check.argv).out.strip()
             if matches(seen, plan.check.broken):
                 break
             if clock.uptime() > min(give_up, record["ends_uptime"]):
                 return "it was injected but shows no effect: %s says %r" % (record["check"], seen)
             time.sleep(0.02)
+            at = clock.iso()
         record.update(begin=at, verified=True, effect=", ".join(seen.splitlines()))
         self.ledger.update(record)
         return None
@@ -334,6 +342,22 @@ class FaultRun:
         lines = ["%s  (%s), for %s s" % (plan.claim, plan.target, self.params["duration"])] + ["  hits:     " + line for line in plan.details]
         lines += ["  inject:   " + line for line in fault["inject"]] + ["  way back: " + line for line in fault["revert"]]
         return {"changed": changed, "fault": fault, "diff": {"before": "", "after": "\n".join(lines) + "\n"}}
+
+
+class Looks:
+    """Asks the host what a plan must know, each question once, since nothing changes between the claim and the plan but what we put back meanwhile."""
+
+    def __init__(self):
+        self.answers = {}
+
+    def __call__(self, argv, seconds=30):
+        question = tuple(argv)
+        if question not in self.answers:
+            self.answers[question] = ask(argv, seconds)
+        return self.answers[question]
+
+    def again(self):
+        self.answers.clear()
 
 
 def kept(claim, name):

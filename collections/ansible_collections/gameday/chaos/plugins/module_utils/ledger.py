@@ -18,7 +18,6 @@ import fcntl
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import time
 import urllib.parse
@@ -136,13 +135,11 @@ class Ledger:
         if record.get("lease"):
             files.append(("lease", lease.line(record, record["leased_uptime"]), 0o600))
         for name, text, mode in files:
-            path = os.path.join(folder, name)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            descriptor = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
             with os.fdopen(descriptor, "wb") as target:
                 target.write(os.urandom(RESERVE_BYTES) if text is None else text.encode("utf-8", "surrogateescape"))
-                target.flush()
-                os.fsync(target.fileno())
-        sync(folder)
+        for path in [os.path.join(folder, name) for name, _text, _mode in files] + [folder]:  # all at last, so that the file system has one turn to do
+            sync(path)
 
     def update(self, record):
         """What is learned after the way back is safe (injected, verified). Losing it loses no safety, so it may fail."""
@@ -157,12 +154,15 @@ class Ledger:
         return True
 
     @staticmethod
-    def read(folder):
-        """The record in a folder, with its end if it has one; None where there is none."""
+    def read(folder, only_with=()):
+        """The record in a folder, with its end if it has one; None where there is none, or where it has not these lines."""
         try:
-            with open(os.path.join(folder, "fault.json"), encoding="utf-8", errors="surrogateescape") as source:
-                record = json.load(source)
+            with open(os.path.join(folder, "fault.json"), "rb") as source:
+                text = source.read()
+            record = json.loads(text.decode("utf-8", "surrogateescape")) if all(line in text for line in only_with) else None
         except (OSError, ValueError):
+            return None
+        if record is None:
             return None
         record["folder"] = folder
         try:
@@ -174,20 +174,22 @@ class Ledger:
             pass
         return record
 
-    def records(self, where):
+    def records(self, where, **wanted):
+        lines = [as_line(name, value) for name, value in wanted.items()]
         try:
             names = sorted(os.listdir(where))
         except FileNotFoundError:
             return []
         except OSError as error:
             raise LedgerError("the ledger %s cannot be read (%s); run with become" % (where, error)) from error
-        return [record for record in (self.read(os.path.join(where, name)) for name in names if not name.startswith(".")) if record]
+        return [record for record in (self.read(os.path.join(where, name), lines) for name in names if not name.startswith(".")) if record]
 
     def in_place(self):
         return self.records(self.faults)
 
-    def history(self):
-        return self.records(self.ended)
+    def history(self, **wanted):
+        """What has ended here; of all that there was, it reads only what it may want: claim=..., run=..."""
+        return self.records(self.ended, **wanted)
 
     def find(self, claim):
         return self.read(self.folder(claim))
@@ -339,7 +341,7 @@ class Ledger:
 
 
 def new_id():
-    return secrets.token_hex(6)
+    return os.urandom(6).hex()
 
 
 def as_json(record):
@@ -347,3 +349,8 @@ def as_json(record):
     ordered = {"id": record["id"]}
     ordered.update((key, value) for key, value in record.items() if key not in ("folder",))
     return json.dumps(ordered, indent=2, ensure_ascii=True) + "\n"
+
+
+def as_line(name, value):
+    """How a value of a record stands in it, in a line of its own."""
+    return ("\n  %s: %s,\n" % (json.dumps(name), json.dumps(value, ensure_ascii=True))).encode()

@@ -14,6 +14,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, lease
+from ansible_collections.gameday.chaos.plugins.module_utils.text import no_text, printable
 
 EXCERPT = 500
 LONGEST = 24 * 3600
@@ -77,29 +78,6 @@ def observe(kind, arguments):
     observation = {"kind": kind_name(kind), "name": None, "at": at, "seconds": round(seconds, 6), "met": met, "reasons": reasons}
     observation.update(seen)
     return printable(observation)
-
-
-def printable(value):
-    """Without what is no UTF-8 (a program may print anything, a process may be called anything): Ansible refuses the whole result else."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {printable(name): printable(one) for name, one in value.items()}
-    return [printable(one) for one in value] if isinstance(value, list) else value
-
-
-def no_text(params):
-    """Which option holds what no program can be given, in words; None when all are usable."""
-    found = next((name for name, value in params.items() if any("\0" in word for word in words_in(value))), None)
-    return found and "%s: holds a NUL character, which no name, path or argument on a host can hold; leave it out" % found
-
-
-def words_in(value):
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        value = [*value, *value.values()]
-    return [word for one in value for word in words_in(one)] if isinstance(value, (list, tuple)) else []
 
 
 def too_slow(arguments, seconds):

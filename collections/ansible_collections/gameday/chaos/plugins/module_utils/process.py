@@ -171,3 +171,8 @@ def matching(pid_file=None, name=None, pattern=None, port=None, user=None):
         pids = listeners(port)[0]
         found = [one for one in found if one.pid in pids]
     return found
+
+
+def as_sh_reads(command):
+    """A command line as the way back can read it from /proc: without what is between the words, and on one line."""
+    return command.replace("\0", "").replace("\n", "")

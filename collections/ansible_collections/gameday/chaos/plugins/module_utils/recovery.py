@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import MANUAL, public
-from ansible_collections.gameday.chaos.plugins.module_utils.probe import printable
+from ansible_collections.gameday.chaos.plugins.module_utils.parallel import at_once
+from ansible_collections.gameday.chaos.plugins.module_utils.text import printable
 
 NOTES = 20
+AT_ONCE = 8
 
 
 def recover(ledger, run=None, claim=None, all=False, by="recover", dry=False):
@@ -24,15 +24,13 @@ def recover(ledger, run=None, claim=None, all=False, by="recover", dry=False):
         faults = [public(record) for record in in_place if asked(record)]
         return bool(faults), {"restored": True, "run": run, "at": clock.iso(), "faults": faults, "residue": [], "notes": []}
     due = [(record, by if asked(record) else "sweep") for record in in_place if asked(record) or ledger.is_overdue(record)]
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        problems = list(pool.map(lambda pair: ledger.put_back(*pair), due))
+    problems = at_once(lambda pair: ledger.put_back(*pair), due, AT_ONCE)
     untouched = {record["id"] for record in in_place} - {record["id"] for record, who in due}
     armed = ledger.arm_lost([record for record in in_place if record["id"] in untouched])
     failed = [(pair[0], "%s: %s" % (pair[0]["claim"], problem)) for pair, problem in zip(due, problems) if problem]
     done = [record for (record, who), problem in zip(due, problems) if not problem]
     residue = [words for record, words in failed if asked(record)]
-    ended = {record["id"]: record for record in ledger.history()
-             if record["run"] == run and not claim and not all and not (run == MANUAL and ledger.is_proved(record))}
+    ended = {record["id"]: record for record in ([] if claim or all else ledger.history(run=run)) if run != MANUAL or not ledger.is_proved(record)}
     ended.update((record["id"], record) for record in done if asked(record))
     unproved, notes = proof(ended.values())
     notes += ["of run %s, not this one, and still not put back: %s" % (record["run"], words) for record, words in failed if not asked(record)]

@@ -14,6 +14,7 @@ from ansible_collections.gameday.chaos.plugins.module_utils.verbs import VERB_NA
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 STEP_SECONDS = 60
+LONGEST_STOP = 50  # that a container may take to end when it is asked to: the engine goes on with a stop whose client was ended, behind the way back
 LOCK_SECONDS = 15  # that a running injection is waited for, before the way back begins beside it
 
 SCRIPT = r"""#!/bin/sh

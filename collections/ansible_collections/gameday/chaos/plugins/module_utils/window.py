@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Semaphore
 
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, statistics
+from ansible_collections.gameday.chaos.plugins.module_utils.parallel import at_once, pool
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import observe
 
 IN_FLIGHT = 64  # answers that may be due at once, over all probes: a stalled system must not slow the watch down
@@ -48,7 +48,7 @@ def watch(probes, during, interval, stop=None):
     limit = max(1, IN_FLIGHT // len(probes))
     free = [Semaphore(limit) for probe in probes]
     reason = None
-    pool = ThreadPoolExecutor(max_workers=limit * len(probes))
+    workers = pool(limit * len(probes))
     first, start = clock.now(), time.monotonic()
     tick = 0
     while tick < count:
@@ -61,16 +61,16 @@ def watch(probes, during, interval, stop=None):
                 probe.ticks.append(None)
             tick += 1
         for probe, room in zip(probes, free):
-            sample(pool, probe, tick, room)
+            sample(workers, probe, tick, room)
         reason = stop(probes, interval) if stop else None
         if reason:
             break
         tick += 1
-    pool.shutdown(wait=True)
+    workers.shutdown(wait=True)
     return first, reason
 
 
-def sample(pool, probe, tick, room):
+def sample(workers, probe, tick, room):
     probe.ticks.append(None)
     if not room.acquire(blocking=False):
         return
@@ -81,7 +81,7 @@ def sample(pool, probe, tick, room):
         finally:
             room.release()
 
-    pool.submit(measure)
+    workers.submit(measure)
 
 
 def outage_longer_than(seconds):
@@ -217,7 +217,4 @@ def until_met(probes, within, interval, hold):
 
 
 def observe_all(probes):
-    if len(probes) == 1:
-        return [observe(probes[0].kind, probes[0].arguments)]
-    with ThreadPoolExecutor(max_workers=min(len(probes), IN_FLIGHT)) as pool:
-        return list(pool.map(lambda probe: observe(probe.kind, probe.arguments), probes))
+    return at_once(lambda probe: observe(probe.kind, probe.arguments), probes, IN_FLIGHT)

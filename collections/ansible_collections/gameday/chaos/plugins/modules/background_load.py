@@ -83,8 +83,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, load_generator
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS, Check, FaultRun, Plan, Refused, kept
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import UNASKED, Ledger, LedgerError
-from ansible_collections.gameday.chaos.plugins.module_utils.probe import printable
 from ansible_collections.gameday.chaos.plugins.module_utils.statistics import percentile
+from ansible_collections.gameday.chaos.plugins.module_utils.text import printable
 
 OPTIONS = {
     "name": {"type": "str", "default": "load"},
@@ -169,7 +169,7 @@ def observation(params, record):
 
 def last_of(params, taken):
     """The record of the load that this run had here, which may have ended meanwhile."""
-    mine = [one for one in Ledger().history() if one["claim"] == taken and one["run"] == params["run"]]
+    mine = Ledger().history(claim=taken, run=params["run"])
     return mine[-1] if mine else None
 
 

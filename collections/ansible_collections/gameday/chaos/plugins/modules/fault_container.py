@@ -95,6 +95,7 @@ import os
 from ansible_collections.gameday.chaos.plugins.module_utils import container, load
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
 from ansible_collections.gameday.chaos.plugins.module_utils.process import ending_signal
+from ansible_collections.gameday.chaos.plugins.module_utils.way_back import LONGEST_STOP
 
 OPTIONS = {
     "name": {"type": "str", "required": True},
@@ -109,7 +110,6 @@ OPTIONS = {
 }
 PERIOD = 100000  # microseconds, the kernel's own default
 MOST_NETWORKS = 4
-LONGEST_STOP = 50
 BROKEN = {"stop": "exited", "kill": "exited", "pause": "paused"}
 
 

@@ -182,15 +182,10 @@ def back(params, found):
     first = found[0]
     if params["pid_file"] is not None:
         return ["process_in_pid_file", params["pid_file"], first.name]
-    commands = [as_the_way_back_reads(first.command.decode("utf-8", "surrogateescape"))]
+    commands = [process.as_sh_reads(first.command.decode("utf-8", "surrogateescape"))]
     if params["restart"]:  # the same program, perhaps by its full path now
-        commands.append(as_the_way_back_reads("".join(restarting(params)[2:])))
+        commands.append(process.as_sh_reads("".join(restarting(params)[2:])))
     return ["processes_like", str(len(found)), str(first.user), first.name, *dict.fromkeys(commands)]
-
-
-def as_the_way_back_reads(command):
-    """A command line as sh can read it from /proc: without what is between the words, and on one line."""
-    return command.replace("\0", "").replace("\n", "")
 
 
 def restarting(params):

@@ -60,11 +60,12 @@ from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger
 def main():
     module = AnsibleModule(argument_spec={"run": {"type": "str"}}, supports_check_mode=True)
     ledger, run = Ledger(), module.params["run"]
+    wanted = {} if run is None else {"run": run}
     try:
         records = [record for record in ledger.in_place() if run in (None, record["run"])]
         lost = {record["id"] for record in ledger.lost(records)}
         in_place = [dict(public(record), overdue=ledger.is_overdue(record), timer_lost=record["id"] in lost) for record in records]
-        ended = [public(record) for record in sorted(ledger.history(), key=lambda one: one["armed"]) if run in (None, record["run"])]
+        ended = [public(record) for record in sorted(ledger.history(**wanted), key=lambda one: one["armed"])]
         module.exit_json(changed=False, faults=in_place, ended=ended, halted=ledger.halted(), unreadable=ledger.unreadable())
     except LedgerError as error:
         module.fail_json(msg=str(error))

@@ -71,8 +71,8 @@ reservation:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
-from ansible_collections.gameday.chaos.plugins.module_utils.probe import printable
 from ansible_collections.gameday.chaos.plugins.module_utils.reservation import Reservation, Reserved
+from ansible_collections.gameday.chaos.plugins.module_utils.text import printable
 
 LONGEST = 24 * 3600
 

@@ -164,7 +164,7 @@ from ansible_collections.gameday.chaos.plugins.module_utils.probe import (
     secrets_in,
     validate,
 )
-from ansible_collections.gameday.chaos.plugins.module_utils.probes import KINDS
+from ansible_collections.gameday.chaos.plugins.module_utils.probes import NAMES, load
 
 
 def read_probes(module):
@@ -179,13 +179,14 @@ def read_probe(module, place, entry):
     where = "probes[%s]%s" % (place, " (%s)" % name if name else "")
     if len(entry) != 1:
         raise BadArgument("%s: give name and the options of exactly one probe module, one of %s; found %s"
-                          % (where, ", ".join(sorted(KINDS)), ", ".join(sorted(map(str, entry))) or "none"))
+                          % (where, ", ".join(NAMES), ", ".join(sorted(map(str, entry))) or "none"))
     key, options = next(iter(entry.items()))
-    kind = KINDS.get(str(key).replace("gameday.chaos.", "", 1))
-    if kind is None:
-        raise BadArgument("%s: there is no probe module %r; there are %s" % (where, key, ", ".join(sorted(KINDS))))
+    probe = str(key).replace("gameday.chaos.", "", 1)
+    if probe not in NAMES:
+        raise BadArgument("%s: there is no probe module %r; there are %s" % (where, key, ", ".join(NAMES)))
     if not isinstance(options, dict):
         raise BadArgument("%s: the options of %s must be a dictionary" % (where, key))
+    kind = load(probe)
     checked = ArgumentSpecValidator(kind.OPTIONS, **getattr(kind, "CONSTRAINTS", {})).validate(options)
     if checked.error_messages:
         raise BadArgument("%s: %s" % (where, "; ".join(checked.error_messages)))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.gameday.chaos.plugins.plugin_utils import chaostoolkit_convert_probes as probes
 from ansible_collections.gameday.chaos.plugins.plugin_utils import chaostoolkit_faults as faults
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_convert_actions import Task, of_action, of_probe, tasks
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_convert_role import Role
@@ -146,7 +145,7 @@ def recovery_probe(path, activity, role):
     try:
         if activity.get("tolerance") is None:
             return of_probe(activity, role)
-        probe = probes.convert(activity, role.variables)
+        probe = role.probe(activity)
         return Task(sentence(activity["name"]), "gameday.chaos.steady_state",
                     {"title": sentence(activity["name"]), "within": "{{ %s }}" % role.name_of("recovery"),
                      "probes": [{"name": sentence(activity["name"]), probe.kind: probe.options}]}, comments=probe.comments)
@@ -159,7 +158,7 @@ def steady_state(role):
     found = []
     for index, activity in enumerate(hypothesis_probes(role)):
         try:
-            probe = probes.convert(activity, role.variables)
+            probe = role.probe(activity)
             found.append({"name": " ".join(str(activity["name"]).split()), probe.kind: probe.options})
         except Unconvertible as reason:
             path = "%s.probes[%d]" % (HYPOTHESIS, index)

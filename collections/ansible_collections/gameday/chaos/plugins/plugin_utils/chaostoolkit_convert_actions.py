@@ -81,7 +81,7 @@ def of_activity(path, activity, role):
 
 
 def of_probe(activity, role):
-    probe = probes.convert(activity, role.variables)
+    probe = role.probe(activity)
     keywords, comments = {}, list(probe.comments)
     if not probe.judged:
         keywords["failed_when"] = False
@@ -129,7 +129,7 @@ def of_action(path, activity, role):
         task = of_request(activity, provider, role.variables)
     else:
         argv = probes.vector(provider, role.variables) if kind == "process" else probes.call(provider, role.variables)
-        task = Task(sentence(activity["name"]), "ansible.builtin.command", {"argv": argv}, {"changed_when": True})
+        task = Task(sentence(activity["name"]), "ansible.builtin.command", {"argv": argv, **role.folder_for(argv)}, {"changed_when": True})
         tolerance = activity.get("tolerance")
         if isinstance(tolerance, int) and not isinstance(tolerance, bool) and tolerance:
             keywords["register"] = role.unique("done")

@@ -119,6 +119,15 @@ class Role:
         kind = {" | int": "int", " | float": "float", "": "str"}.get(filters, "raw")
         self.variables.names[key] = self.declare(key, "{{ lookup('ansible.builtin.env', '%s'%s)%s }}" % (name, default, filters), description, kind)
 
+    def probe(self, activity):
+        found = probes.convert(activity, self.variables)
+        found.options.update(self.folder_for(found.options.get("command") or ()))
+        return found
+
+    def folder_for(self, argv):
+        """The folder that docker compose must be run in, since it finds its project there; {} for what is none."""
+        return {"chdir": self.compose_directory()} if re.search(r"\bdocker[- ]compose\b", " ".join(map(str, argv))) else {}
+
     def compose_directory(self):
         name = self.name_of("compose_directory")
         if name not in self.taken:
