@@ -82,7 +82,7 @@ crash: $(VENV)/.development ## Controller, module, timer, connection, host kille
 .PHONY: soak
 soak: $(VENV)/.development ## What takes longer: every pattern, topology and kernel
 	@tests/lab/packages || [ -z "$(CI)" ]
-	$(PYTEST) --numprocesses 2 --dist loadgroup tests/integration tests/crash
+	$(PYTEST) --numprocesses 2 --dist loadgroup tests/unit tests/integration tests/crash
 
 .PHONY: guarantee
 guarantee: $(VENV)/.development ## Try to break the promise: KILLS=1000 SEED=1; what came of it goes into docs/guarantees.md

@@ -69,6 +69,7 @@ FAULTS = [
     ("duration negative", "fault_process", {**AIM, "duration": -5}, "duration: -5 is not between 1 and 14400 seconds", "give the time"),
     ("duration above the cap", "fault_process", {**AIM, "duration": 14401}, "duration: 14401 is not between 1 and 14400", "give the time"),
     ("duration that is no number", "fault_process", {**AIM, "duration": "soon"}, "'duration'", "int"),
+    ("a number without end in a list", "fault_network", {"destination_port": ["INFINITY"], "duration": 5}, "destination_port: cannot be read", "Infinity"),
     ("no duration", "fault_process", {**AIM, "duration": None}, "duration: is required"),
     ("start that is no instant", "fault_process", {**AIM, "starts_at": "tomorrow"}, "starts_at: 'tomorrow'", "ISO 8601", "2030-"),
     ("start without an offset", "fault_process", {**AIM, "starts_at": "2030-01-31T12:00:00"}, "starts_at:", "with an offset"),
@@ -145,6 +146,8 @@ STEADY = [
     ("share that is a percentage", {"probes": A_PROBE, "during": 1, "minimum_availability": 99}, "minimum_availability: 99.0", "0 and 1"),
     ("coverage that is a percentage", {"probes": A_PROBE, "during": 1, "minimum_coverage": 95}, "minimum_coverage: 95.0", "0 and 1"),
     ("stop condition without a watch", {"probes": A_PROBE, "stop_after_outage": 1}, "stop_after_outage: needs during"),
+    ("a number without end in a list of a probe", {"probes": [{"probe_http": {"url": "http://127.0.0.1:1/", "status": ["INFINITY"]}}]},
+     "probes[0]: status: cannot be read"),
     ("held for no number", {"probes": A_PROBE, "within": 1, "hold": "nan"}, "hold: nan"),
 ]
 

@@ -11,8 +11,8 @@ import time
 import traceback
 from dataclasses import dataclass, field
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint, lease, reboot, timer, way_back
+from ansible_collections.gameday.chaos.plugins.module_utils.arguments import ansible_module
 from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool, start
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import UNASKED, Held, Ledger, LedgerError, new_id
 from ansible_collections.gameday.chaos.plugins.module_utils.text import no_text, printable
@@ -75,7 +75,7 @@ def run_fault(claim, plan, options, tools=(), **constraints):
     The whole of a fault module: claim(params, look) names the thing, plan(params, look) says what to do with it.
     C(options) and C(constraints) are those of AnsibleModule; C(tools) are the programs that the plan calls, or a function of params that tells.
     """
-    module = AnsibleModule(argument_spec=dict(FAULT_OPTIONS, **options), supports_check_mode=True, **constraints)
+    module = ansible_module(argument_spec=dict(FAULT_OPTIONS, **options), **constraints)
     run = FaultRun(module, claim, plan, tools)
     try:
         with lease.kept(module.params["run"], module.check_mode):

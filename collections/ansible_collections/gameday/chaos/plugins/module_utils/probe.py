@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 import time
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, lease
+from ansible_collections.gameday.chaos.plugins.module_utils.arguments import ansible_module
 from ansible_collections.gameday.chaos.plugins.module_utils.text import no_text, printable
 
 EXCERPT = 500
@@ -32,7 +32,7 @@ class NoData(Exception):
 
 def run_probe(kind):
     """The whole of a probe module: measure once, judge, and fail when it is not met."""
-    module = AnsibleModule(argument_spec=dict(kind.OPTIONS, **COMMON_OPTIONS), supports_check_mode=True, **getattr(kind, "CONSTRAINTS", {}))
+    module = ansible_module(argument_spec=dict(kind.OPTIONS, **COMMON_OPTIONS), **getattr(kind, "CONSTRAINTS", {}))
     arguments = {name: module.params[name] for name in kind.OPTIONS}
     module.no_log_values.update(secrets_in(arguments))
     try:

@@ -79,8 +79,8 @@ import re
 import sys
 from urllib.parse import urlsplit
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, load_generator
+from ansible_collections.gameday.chaos.plugins.module_utils.arguments import ansible_module
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS, Check, FaultRun, Plan, Refused, kept
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import UNASKED, Ledger, LedgerError
 from ansible_collections.gameday.chaos.plugins.module_utils.statistics import percentile
@@ -174,7 +174,7 @@ def last_of(params, taken):
 
 
 def main():
-    module = AnsibleModule(argument_spec=dict(FAULT_OPTIONS, **OPTIONS), supports_check_mode=True)
+    module = ansible_module(argument_spec=dict(FAULT_OPTIONS, **OPTIONS))
     run, result = FaultRun(module, claim, plan, ()), {}
     absent = module.params["state"] == "absent"
     try:

@@ -89,8 +89,8 @@ entry:
 import os
 import time
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import lease
+from ansible_collections.gameday.chaos.plugins.module_utils.arguments import ansible_module
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_activity import (
     OPTIONS,
     dry_entry,
@@ -130,7 +130,7 @@ def done(module, section):
 
 
 def main():
-    module = AnsibleModule(
+    module = ansible_module(
         argument_spec={
             **OPTIONS,
             "activity": {"type": "dict", "required": True},
@@ -143,7 +143,6 @@ def main():
             "pause_after": {"type": "float", "default": 0},
             "unless": {"type": "path"},
         },
-        supports_check_mode=True,
     )
     params, short = module.params, hide_secrets(module)
     if not isinstance(params["activity"].get("provider"), dict):

@@ -39,7 +39,7 @@ configuration:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gameday.chaos.plugins.module_utils.arguments import ansible_module
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_activity import (
     OPTIONS,
     hide_secrets,
@@ -67,7 +67,7 @@ def told_by(probe, name, known, secrets, limits):
 
 
 def main():
-    module = AnsibleModule(argument_spec=dict(OPTIONS), supports_check_mode=True)
+    module = ansible_module(argument_spec=dict(OPTIONS))
     params, short = module.params, hide_secrets(module)
     shown, known = shown_arguments(module), {}
     try:

@@ -75,8 +75,8 @@ steady_state:
 import os
 import time
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import clock
+from ansible_collections.gameday.chaos.plugins.module_utils.arguments import ansible_module
 from ansible_collections.gameday.chaos.plugins.module_utils.chaostoolkit_activity import (
     OPTIONS,
     dry_entry,
@@ -158,7 +158,7 @@ def described(entry):
 
 
 def main():
-    module = AnsibleModule(
+    module = ansible_module(
         argument_spec={
             **OPTIONS,
             "title": {"type": "str", "required": True},
@@ -171,7 +171,6 @@ def main():
             "look": {"type": "str", "choices": ["before", "during", "after", "recovery"], "default": "before"},
         },
         mutually_exclusive=[("within", "until")],
-        supports_check_mode=True,
     )
     params, short = module.params, hide_secrets(module)
     shown = shown_arguments(module)

@@ -56,7 +56,7 @@ recovery:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gameday.chaos.plugins.module_utils.arguments import ansible_module
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
 from ansible_collections.gameday.chaos.plugins.module_utils.recovery import recover
 
@@ -86,13 +86,12 @@ def shown(halted):
 
 
 def main():
-    module = AnsibleModule(
+    module = ansible_module(
         argument_spec={
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "who": {"type": "str", "default": "somebody"},
             "reason": {"type": "str", "default": "no reason given"},
         },
-        supports_check_mode=True,
     )
     try:
         problems, result = (press if module.params["state"] == "present" else release)(module, Ledger())

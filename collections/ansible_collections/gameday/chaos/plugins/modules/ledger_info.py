@@ -52,13 +52,13 @@ unreadable:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gameday.chaos.plugins.module_utils.arguments import ansible_module
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import public
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
 
 
 def main():
-    module = AnsibleModule(argument_spec={"run": {"type": "str"}}, supports_check_mode=True)
+    module = ansible_module(argument_spec={"run": {"type": "str"}})
     ledger, run = Ledger(), module.params["run"]
     wanted = {} if run is None else {"run": run}
     try:

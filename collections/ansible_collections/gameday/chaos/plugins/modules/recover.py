@@ -53,21 +53,20 @@ recovery:
 
 import os
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import root
+from ansible_collections.gameday.chaos.plugins.module_utils.arguments import ansible_module
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
 from ansible_collections.gameday.chaos.plugins.module_utils.recovery import recover
 
 
 def main():
-    module = AnsibleModule(
+    module = ansible_module(
         argument_spec={
             "run": {"type": "str", "default": "manual"},
             "claim": {"type": "str"},
             "all": {"type": "bool", "default": False},
         },
         mutually_exclusive=[("claim", "all")],
-        supports_check_mode=True,
     )
     try:
         changed, recovery = recover(Ledger(), dry=module.check_mode, **module.params)

@@ -34,12 +34,12 @@ renewed:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gameday.chaos.plugins.module_utils import lease
+from ansible_collections.gameday.chaos.plugins.module_utils.arguments import ansible_module
 
 
 def main():
-    module = AnsibleModule(argument_spec={"run": {"type": "str", "default": "manual"}}, supports_check_mode=True)
+    module = ansible_module(argument_spec={"run": {"type": "str", "default": "manual"}})
     renewed = [] if module.check_mode else lease.renew(module.params["run"])
     module.exit_json(changed=bool(renewed), renewed=renewed)
 

@@ -69,7 +69,7 @@ reservation:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gameday.chaos.plugins.module_utils.arguments import ansible_module
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger, LedgerError
 from ansible_collections.gameday.chaos.plugins.module_utils.reservation import Reservation, Reserved
 from ansible_collections.gameday.chaos.plugins.module_utils.text import printable
@@ -84,7 +84,7 @@ def refusal(holder):
 
 
 def main():
-    module = AnsibleModule(
+    module = ansible_module(
         argument_spec={
             "run": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -93,7 +93,6 @@ def main():
             "controller": {"type": "dict", "default": {}},
             "instead_of": {"type": "str"},
         },
-        supports_check_mode=True,
     )
     params = module.params
     if not 0 < params["seconds"] <= LONGEST:

@@ -151,9 +151,9 @@ steady_state:
 
 import time
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, lease, window
+from ansible_collections.gameday.chaos.plugins.module_utils.arguments import READING, ansible_module, unreadable
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import (
     COMMON_OPTIONS,
     LONGEST,
@@ -187,7 +187,10 @@ def read_probe(module, place, entry):
     if not isinstance(options, dict):
         raise BadArgument("%s: the options of %s must be a dictionary" % (where, key))
     kind = load(probe)
-    checked = ArgumentSpecValidator(kind.OPTIONS, **getattr(kind, "CONSTRAINTS", {})).validate(options)
+    try:
+        checked = ArgumentSpecValidator(kind.OPTIONS, **getattr(kind, "CONSTRAINTS", {})).validate(options)
+    except READING:
+        raise BadArgument("%s: %s" % (where, unreadable(kind.OPTIONS, options))) from None
     if checked.error_messages:
         raise BadArgument("%s: %s" % (where, "; ".join(checked.error_messages)))
     arguments = checked.validated_parameters
@@ -299,7 +302,7 @@ def describe(probe, met, reasons, observation, **more):
 
 
 def main():
-    module = AnsibleModule(
+    module = ansible_module(
         argument_spec={
             "title": {"type": "str", "default": "steady state"},
             "probes": {"type": "list", "elements": "dict", "required": True},
@@ -317,7 +320,6 @@ def main():
             "stop_after_outage": {"type": "float"},
             **COMMON_OPTIONS,
         },
-        supports_check_mode=True,
     )
     params = module.params
     try:
