@@ -70,6 +70,7 @@ FAULTS = [
     ("duration above the cap", "fault_process", {**AIM, "duration": 14401}, "duration: 14401 is not between 1 and 14400", "give the time"),
     ("duration that is no number", "fault_process", {**AIM, "duration": "soon"}, "'duration'", "int"),
     ("a number without end in a list", "fault_network", {"destination_port": ["INFINITY"], "duration": 5}, "destination_port: cannot be read", "Infinity"),
+    ("more bytes than there can be", "fault_memory", {"bytes": "9" * 400, "duration": 5}, "bytes: '999", "is no size"),
     ("no duration", "fault_process", {**AIM, "duration": None}, "duration: is required"),
     ("start that is no instant", "fault_process", {**AIM, "starts_at": "tomorrow"}, "starts_at: 'tomorrow'", "ISO 8601", "2030-"),
     ("start without an offset", "fault_process", {**AIM, "starts_at": "2030-01-31T12:00:00"}, "starts_at:", "with an offset"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+MOST = 1 << 63
 SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:i?B)?\s*", re.IGNORECASE | re.ASCII)
 SHARE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*")
 
@@ -14,9 +15,10 @@ SHARE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*")
 def size(text):
     """Bytes, from 256MiB, 256M or 268435456; raises ValueError."""
     found = SIZE.fullmatch(str(text))
-    if not found:
+    value = float(found.group(1)) * UNITS[found.group(2).upper()] if found else MOST
+    if value >= MOST:
         raise ValueError("%r is no size; give one such as 256MiB or 2GiB" % text)
-    return int(float(found.group(1)) * UNITS[found.group(2).upper()])
+    return int(value)
 
 
 def share(text):
