@@ -37,22 +37,25 @@ def met(state):
 def told(journal):
     """
     What a journal says, whichever way it came about. Not C(after): with Chaos Toolkit that is the look at the end of the method, while it is broken,
-    and here the one once everything is put back.
+    and here the one once everything is put back. Not C(deviated) either: with Chaos Toolkit no probe of the method can make it so.
     """
     states = journal["steady_states"]
     return {
-        "title": journal["experiment"]["title"], "verdict": journal["verdict"], "status": journal["status"], "deviated": journal["deviated"],
+        "title": journal["experiment"]["title"], "verdict": journal["verdict"], "status": journal["status"],
         "restored": journal["restored"], "before": met(states["before"]),
         "probes": [probe["activity"]["name"] for probe in (states["before"] or {}).get("probes") or []],
     }
 
 
 def judged(journal, *names):
-    """How each activity of the method ended, by its name without what the two ways of writing it make of it."""
+    """
+    How each activity of the method ended, by its name without what the two ways of writing it make of it. With Chaos Toolkit a probe whose tolerance is
+    not met has succeeded.
+    """
     found = {}
     for entry in journal["run"]:
-        name = entry["activity"]["name"].lower().replace("-", " ")
-        found.update({one: entry["status"] for one in names if one in name})
+        name, ended = entry["activity"]["name"].lower().replace("-", " "), "failed" if entry.get("tolerance_met") is False else entry["status"]
+        found.update({one: ended for one in names if one in name})
     return found
 
 

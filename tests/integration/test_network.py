@@ -137,9 +137,13 @@ def lost(result):
 
 
 def test_in_the_network_of_a_container_nobody_else_is_late(run_playbook, uml_host):
-    """The namespace and its processes are real; only the engine, which this kernel is too slow for, is a program that knows one container."""
+    """
+    The namespace, the control group and the processes are real; only the engine, which this kernel is too slow for, is a program that knows one
+    container.
+    """
     uml_host.run("u1", """
         unshare --net sleep 1000 </dev/null >/dev/null 2>&1 & sleep 0.5; pid=$!
+        mkdir -p /run/groups; mount -t cgroup2 none /run/groups; mkdir /run/groups/0123; echo $pid >/run/groups/0123/cgroup.procs
         ip link add lab type veth peer name eth0 netns $pid; ip addr add 10.9.9.1/24 dev lab; ip link set lab up
         nsenter -t $pid -n sh -c 'ip link set lo up; ip addr add 10.9.9.2/24 dev eth0; ip link set eth0 up; ip route add default via 10.9.9.1'
         { echo '#!/bin/sh'; echo echo "'"'[{"Name": "/web", "Id": "0123", "State": {"Status": "running", "Pid": '$pid'}}]'"'"; } >/usr/local/bin/docker
@@ -156,7 +160,8 @@ def test_in_the_network_of_a_container_nobody_else_is_late(run_playbook, uml_hos
         back = uml_host.run("u1", "sh /var/lib/gameday/faults/container%2Fweb%2Fqdisc/revert && nsenter -t $(pidof sleep | cut -d' ' -f1) -n tc qdisc show")
         assert "put back" in back.stdout and "netem" not in back.stdout
     finally:
-        uml_host.run("u1", "for pid in $(pidof sleep); do kill $pid; done; rm /usr/local/bin/docker; ip link del lab 2>/dev/null; true")
+        uml_host.run("u1", "for pid in $(pidof sleep); do kill $pid; done; rm /usr/local/bin/docker; ip link del lab 2>/dev/null; "
+                           "sleep 1; rmdir /run/groups/0123; umount /run/groups")
 
 
 def test_without_netem_the_error_names_the_module_and_nothing_is_touched(run_playbook, netns_hosts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import socket
 import struct
 import sys
@@ -75,6 +76,14 @@ def test_it_lies_only_as_long_as_it_was_told():
     assert server.answer(name_server.question("db"), socket.SOCK_DGRAM)[3] & 15 == name_server.NO_SUCH_NAME
     time.sleep(0.15)
     assert server.answer(name_server.question("db"), socket.SOCK_DGRAM) is None
+
+
+def test_it_asks_the_real_ones_from_a_port_that_the_kernel_gives_nobody():
+    lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            name_server.from_aside(sock)
+            assert 1024 <= sock.getsockname()[1] < lowest
 
 
 def test_who_does_not_deny_is_found_out(free_port):

@@ -30,6 +30,18 @@ NAT = LEASE + """  chain output {{
     meta nfproto @alive ip daddr {{ 192.0.2.53, 192.0.2.54 }} meta l4proto {{ tcp, udp }} th dport 53 redirect to :{port}
     meta nfproto @alive ip6 daddr {{ 2001:db8::53 }} meta l4proto {{ tcp, udp }} th dport 53 redirect to :{port}
   }}
+  chain known {{
+    type filter hook output priority 0; policy accept;
+    meta skgid 6775149 accept
+    meta nfproto @alive ct direction original ct original ip daddr {{ 192.0.2.53, 192.0.2.54 }} meta l4proto tcp ct original proto-dst 53 \
+tcp dport != {port} reject with tcp reset
+    meta nfproto @alive ct direction original ct original ip daddr {{ 192.0.2.53, 192.0.2.54 }} meta l4proto udp ct original proto-dst 53 \
+udp dport != {port} reject with icmpx type port-unreachable
+    meta nfproto @alive ct direction original ct original ip6 daddr {{ 2001:db8::53 }} meta l4proto tcp ct original proto-dst 53 \
+tcp dport != {port} reject with tcp reset
+    meta nfproto @alive ct direction original ct original ip6 daddr {{ 2001:db8::53 }} meta l4proto udp ct original proto-dst 53 \
+udp dport != {port} reject with icmpx type port-unreachable
+  }}
 }}"""
 FILTER = LEASE + """  chain input {{
     type filter hook input priority -300; policy accept;

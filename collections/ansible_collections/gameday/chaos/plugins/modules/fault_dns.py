@@ -234,6 +234,32 @@ def servers_of(place, look):
     return list(dict.fromkeys(servers)), [domain.strip(".").lower() for domain in (searched or [[]])[-1] if domain.strip(".")]
 
 
+def by_family(servers):
+    """(ip or ip6, their addresses) for each family that they have."""
+    found = [(family, ", ".join(server for server in servers if (":" in server) == colon)) for family, colon in (("ip", False), ("ip6", True))]
+    return [(family, addresses) for family, addresses in found if addresses]
+
+
+def redirected(servers, port):
+    """Who asks them asks us, but for ourselves."""
+    return ["meta skgid %s accept" % GROUP, *(
+        "%s %s daddr { %s } meta l4proto { tcp, udp } th dport 53 redirect to :%s" % (nftables.IN_FORCE, family, addresses, port)
+        for family, addresses in by_family(servers))]
+
+
+def refused(servers, port):
+    """
+    Only what is new is redirected: who asks from a port from which one of them was asked a moment ago would still be led to that one. It is refused, and
+    asks again from another port.
+    """
+    rules = ["meta skgid %s accept" % GROUP]
+    for family, addresses in by_family(servers):
+        for protocol, how in (("tcp", "tcp reset"), ("udp", "icmpx type port-unreachable")):
+            rules.append("%s ct direction original ct original %s daddr { %s } meta l4proto %s ct original proto-dst 53 %s dport != %s reject with %s"
+                         % (nftables.IN_FORCE, family, addresses, protocol, protocol, port, how))
+    return rules
+
+
 def no_such_name(params, place, names, now, look):
     for name in names:
         if any(name in map(str.lower, words[1:]) for words in read(place, HOSTS, look)):
@@ -250,12 +276,9 @@ def no_such_name(params, place, names, now, look):
     denied = [name + dot for name in names for dot in ("", *("." + domain for domain in domains))]
     load, port = kept(claim(params, look), "load"), 20000 + int(nftables.table_of(claim(params, look))[-6:], 16) % 10000
     enter = [find_tool("nsenter") or "nsenter", "--target", place.process[0], "--net", "--"] if place.root else []
-    rules = ["meta skgid %s accept" % GROUP]
-    for family, colon in (("ip", False), ("ip6", True)):
-        of_family = ", ".join(server for server in servers if (":" in server) == colon)
-        if of_family:
-            rules.append("%s %s daddr { %s } meta l4proto { tcp, udp } th dport 53 redirect to :%s" % (nftables.IN_FORCE, family, of_family, port))
-    timed = nftables.timed(claim(params, look), [nftables.chain("output", "nat", "output", -150, rules)], params["duration"], look, place.within)
+    chains = [nftables.chain("output", "nat", "output", -150, redirected(servers, port)),
+              nftables.chain("known", "filter", "output", 0, refused(servers, port))]
+    timed = nftables.timed(claim(params, look), chains, params["duration"], look, place.within)
     program, seconds = kept(claim(params, look), "name_server"), str(params["duration"] + nftables.MOMENT)
     serve = ["start_load", load, "--", *enter, sys.executable, "-I", "-S", program, "serve", str(port), str(GROUP), seconds, ",".join(servers), *denied]
     ask = [[*enter, "name_server", "ask", *whom, names[0]] for whom in (("127.0.0.1", str(port)), (servers[0], "53"))]  # it is there; it is asked
