@@ -8,6 +8,7 @@ import importlib
 import pathlib
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from ansible_collections.gameday.chaos.plugins.module_utils import probes
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS
 from ansible_collections.gameday.chaos.plugins.plugin_utils import chaostoolkit_faults as faults
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_convert import convert
+from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_convert_role import Role
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chaostoolkit_file import FileProblem, load
 from chaostoolkit_clean import ACT, BACK, CLEAN, GONE, HYPOTHESIS, PROBE, document, spoiled
 
@@ -144,6 +146,17 @@ def test_what_many_write_becomes_what_one_would_write_here():
     assert method.count('chdir: "{{ database_gone_compose_directory }}"') == method.count("[docker, compose, ") == 2
     assert "# rollbacks[0], start-postgres, is left out: fault_container puts it back by itself." in method
     assert "rollbacks.yml" not in str(list(found.files)) and found.notes == []
+
+
+@pytest.mark.parametrize(("argv", "its"), [
+    (["docker", "compose", "stop", "db"], True), (["/usr/bin/docker-compose", "stop", "db"], True), (["sudo", "docker", "compose", "ps"], True),
+    (["sh", "-c", "docker compose ps | grep -c Up"], True), (["docker", "compose", "-f", "lab.yml", "ps"], True),
+    (["docker", "compose", "-f", "/opt/app/compose.yml", "ps"], False), (["docker-compose", "--file=/opt/app/compose.yml", "ps"], False),
+    (["docker", "compose", "--project-directory", "/opt/app", "ps"], False), (["sh", "-c", "cd /opt/app && docker compose ps"], False),
+    (["grep", "x", "/opt/app/docker-compose.yml"], False), (["docker", "ps"], False), ([], False),
+])
+def test_docker_compose_is_run_where_its_project_is_unless_it_says_itself(argv, its):
+    assert bool(Role.folder_for(SimpleNamespace(compose_directory=lambda: "there"), argv)) is its
 
 
 def test_a_killed_process_is_started_again_by_what_the_original_has_for_it():

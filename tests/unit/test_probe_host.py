@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import time
 
 import pytest
 from ansible_collections.gameday.chaos.plugins.module_utils import amount, probe_host, probe_service
@@ -96,8 +97,8 @@ def sleeper(descriptors, user=None):
         for one in opened:
             os.close(one)
         try:
-            while b"sleep" not in open("/proc/%s/comm" % process.pid, "rb").read():
-                pass
+            while open("/proc/%s/stat" % process.pid).read().split()[1:3] != ["(sleep)", "S"]:  # before it sleeps it has its libraries open
+                time.sleep(0.001)
             yield process.pid
         finally:
             process.kill()

@@ -13,6 +13,7 @@ A fault with an instant at which to begin is told it in the time of the host's o
 from __future__ import annotations
 
 import datetime
+import re
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action.normal import ActionModule as Normal
@@ -83,10 +84,16 @@ def answered(result):
     """Ansible says of a module that died that what it said cannot be deserialized; whoever reads this wants to know that it died, and of what."""
     if "module_stdout" not in result or "deserialization" not in str(result.get("msg")):
         return result
-    said = [line.strip() for line in str(result.get("module_stderr") or result["module_stdout"]).splitlines() if line.strip() not in ("", "Killed")]
+    said = telling_lines(result.get("module_stderr")) or telling_lines(result["module_stdout"])
     result["msg"] = "the module ended on the host without an answer, with exit code %s%s%s" % (
         result.get("rc"), " (killed)" if result.get("rc") in (137, -9) else "", ": %s" % said[-1] if said else "")
     return result
+
+
+def telling_lines(text):
+    """Without what a shell says of the killed, and ssh at every end."""
+    lines = [line.strip() for line in str(text or "").splitlines()]
+    return [line for line in lines if line not in ("", "Killed") and not re.fullmatch(r"(Shared connection|Connection) to .* closed\.", line)]
 
 
 def lost(error):

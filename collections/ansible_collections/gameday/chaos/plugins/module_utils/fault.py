@@ -114,6 +114,7 @@ class FaultRun:
         self.validate_duration()
         self.require_tools()
         self.refuse_halted()
+        quiet = not self.ledger.in_place()
         claim = self.claim(self.params, self.look)
         if not self.module.check_mode:
             self.ledger.prepare()
@@ -121,6 +122,8 @@ class FaultRun:
         holder = self.current(claim)
         if holder:
             return self.already(holder)
+        if not quiet:  # something was put back meanwhile, by us or by somebody else
+            self.look.again()
         self.refuse_second_time(claim)
         plan = self.plan(self.params, self.look)
         self.refuse_conflict(plan)
@@ -150,7 +153,6 @@ class FaultRun:
         """What the other faults on this host need; a timer that this one has lost is armed again, too, if it stays."""
         for words in self.ledger.tend(but=claim):
             self.module.warn(words)
-            self.look.again()
 
     # Before anything is touched
 
@@ -198,7 +200,6 @@ class FaultRun:
             return holder
         if self.module.check_mode:
             return None
-        self.look.again()
         problem = self.ledger.put_back(holder, "sweep")
         if problem:
             raise Refused("%s is still broken by an earlier fault (run %s) that could not be put back: %s. Look at %s"
@@ -288,7 +289,7 @@ class FaultRun:
 
         try:
             with self.ledger.lock(self.record["folder"], before=wait) as descriptor:
-                return self.steps(plan, descriptor, held) or self.effect(plan, OTHERS_FIRST if starts_at else 0)
+                return self.steps(plan, descriptor, held) or self.effect(plan, OTHERS_FIRST if starts_at and plan.lasting else 0)
         except FileNotFoundError:
             return "it was ended by someone else before it began"
         finally:
@@ -311,7 +312,7 @@ class FaultRun:
     def effect(self, plan, pause=0):
         """
         A fault without a measured effect is none. Before it is measured, those that are hit at the same instant, perhaps on the same processors, come
-        first: the measuring costs more than the injecting.
+        first: the measuring costs more than the injecting. What does not last is measured at once.
         """
         record, give_up, at = self.record, clock.uptime() + plan.effect_within * 100, clock.iso()
         time.sleep(pause)
@@ -345,7 +346,7 @@ class FaultRun:
 
 
 class Looks:
-    """Asks the host what a plan must know, each question once, since nothing changes between the claim and the plan but what we put back meanwhile."""
+    """Asks the host what a claim and a plan must know, each question once."""
 
     def __init__(self):
         self.answers = {}

@@ -81,10 +81,16 @@ def from_aside(sock):
 
 def asked(server, message, kind):
     """The answer of a real server, by UDP or TCP."""
-    family = socket.AF_INET6 if ":" in server else socket.AF_INET
-    with socket.socket(family, kind) as sock:
-        from_aside(sock)
-        sock.settimeout(PATIENCE)
+    try:
+        return asked_from(from_aside, server, message, kind)
+    except OSError:  # a packet filter on the way may know only the usual ports
+        return asked_from(lambda sock: None, server, message, kind)
+
+
+def asked_from(port, server, message, kind):
+    with socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, kind) as sock:
+        port(sock)
+        sock.settimeout(PATIENCE / 2)
         sock.connect((server, 53))
         if kind == socket.SOCK_DGRAM:
             sock.send(message)

@@ -26,7 +26,8 @@ options:
         with a reboot, or with the container's restart.
       - V(no_such_name) leads questions to the name servers in C(/etc/resolv.conf) to a small server of ours on loopback, by nftables. It answers that
         O(names) do not exist (NXDOMAIN), and passes everything else on. The kernel leads them back some seconds after O(duration), even when nothing
-        of ours is alive any more.
+        of ours is alive any more. A program that asks from one port of its own and no other (a caching server may be told to) gets no answer meanwhile,
+        where it has asked from there just before.
       - V(unreachable) drops the answers of all name servers (from ports 53 and 853), by nftables, so that programs run into their timeouts, likewise
         only for so long. What C(/etc/hosts) knows still resolves. Logging in may be slow where it asks for names.
     type: str

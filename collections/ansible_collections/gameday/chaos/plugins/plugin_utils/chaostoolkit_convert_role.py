@@ -125,8 +125,10 @@ class Role:
         return found
 
     def folder_for(self, argv):
-        """The folder that docker compose must be run in, since it finds its project there; {} for what is none."""
-        return {"chdir": self.compose_directory()} if re.search(r"\bdocker[- ]compose\b", " ".join(map(str, argv))) else {}
+        """The folder that docker compose must be run in, since it finds its project there; {} for what is none, or says itself where it is."""
+        words = " ".join(map(str, argv[2:] if argv and argv[0] == "sh" else argv))
+        ours = re.match(r"(sudo )?(\S*/)?docker[- ]compose\b", words) and not re.search(r" (--project-directory|(-f|--file)[ =]/)", words)
+        return {"chdir": self.compose_directory()} if ours else {}
 
     def compose_directory(self):
         name = self.name_of("compose_directory")
