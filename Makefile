@@ -53,7 +53,8 @@ lab-down: ## Stop and remove everything the lab started (its images stay)
 	@tests/lab/compose-lab down
 
 .PHONY: test
-test: lint sanity ## Everything: lint, sanity, then unit, integration, crash and molecule in one run of pytest
+test: $(VENV)/.development ## Everything: lint, sanity, then unit, integration, crash and molecule in one run of pytest
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint sanity
 	@tests/lab/packages || [ -z "$(CI)" ]
 	$(PYTEST) --numprocesses 2 --dist loadgroup --durations 15 -m "not long" tests/unit tests/integration tests/crash
 

@@ -124,6 +124,7 @@ def test_check_mode_names_the_process_and_writes_nothing(run_playbook, voiceassi
     assert os.path.exists(f"/proc/{pid}")
 
 
+@pytest.mark.long
 def test_check_mode_names_the_unit_on_each_host(run_playbook, voiceassist_hosts):
     run = run_playbook(PLAYBOOK, voiceassist_hosts, service(), arguments=["--check", "--diff"])
     assert run.rc == 0, run

@@ -97,6 +97,7 @@ def test_after_a_reboot_the_host_puts_back_what_outlived_it_and_the_next_contact
 
 
 @pytest.mark.alone
+@pytest.mark.long
 def test_a_stopped_timer_is_told_and_armed_again_and_reexecution_of_systemd_changes_nothing(host):
     assert host.play(disk("/srv"), service(duration=12)).rc == 0
     host.sh("systemctl daemon-reexec; systemctl daemon-reload")
