@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pathlib
+import subprocess
+import sys
 
 import pytest
 import requests
@@ -13,6 +15,19 @@ ROOT = pathlib.Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks/network_latency.yml"
 QUICK = {"network_latency_watch": 3.2, "network_latency_samples_per_second": 20, "network_latency_duration": 60, "network_latency_recovery": 20,
          "network_latency_read_path": "/api/sessions/1"}
+
+SERVER = """
+import http.server, sys
+class Healthy(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(b'{"status": "healthy"}')
+    def log_message(self, *words):
+        pass
+http.server.ThreadingHTTPServer((sys.argv[1], 8080), Healthy).serve_forever()
+"""
 
 
 @pytest.fixture
@@ -53,6 +68,28 @@ def test_a_slow_database_behind_containers(run_playbook, voiceassist_containers)
     journal, = run.journals()
     assert [window.get("comparison", {}).get("slower") for window in windows(journal)] == [None, True, False]
     assert toxics(system.proxy_api, "postgres") == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_slow_way_by_the_kernel(run_playbook, uml_host):
+    """Where the kernel has netem: a host with one of its own, which is slow at everything, asks a server at the other end of its network."""
+    server = uml_host.addresses["u1"].rpartition(".")[0] + ".2"
+    with subprocess.Popen([*uml_host.command_prefix, sys.executable, "-c", SERVER, server]) as serving:
+        try:
+            run = run_playbook(PLAYBOOK, uml_host, {
+                "network_latency_kind": "network", "network_latency_delay": 300, "network_latency_jitter": 20, "network_latency_url": f"http://{server}:8080",
+                "network_latency_destinations": [server], "network_latency_destination_ports": [8080], "network_latency_duration": 300,
+                "network_latency_watch": 30, "network_latency_samples_per_second": 2.5, "network_latency_tolerance": 0.15,
+                "experiment_minimum_coverage": 0.5}, {"ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s"}, seconds=500)
+        finally:
+            serving.kill()
+    assert run.rc == 0, run
+    journal, = run.journals()
+    fault, = journal["faults"]
+    assert fault["kind"] == "fault_network" and fault["ended_by"] == "recover" and "delay 300ms" in fault["effect"], fault
+    assert [window.get("comparison", {}).get("slower") for window in windows(journal)] == [None, True, False]
+    assert "netem" not in uml_host.run("u1", "tc qdisc show").stdout
 
 
 def test_an_api_without_patience_deviates_for_the_right_reason(run_playbook, processes, voiceassist_processes):

@@ -17,7 +17,7 @@ import urllib.parse
 from ansible_collections.gameday.chaos.plugins.module_utils import interfaces, process, toxiproxy, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, kept
-from ansible_collections.gameday.chaos.plugins.module_utils.unit import followers
+from ansible_collections.gameday.chaos.plugins.module_utils.unit import SPARED, followers
 
 MOST_THINGS = 12
 DOCKER_ACTS = {"stop": "exited", "kill": "exited", "pause": "paused"}
@@ -155,6 +155,9 @@ def systemctl(words, look):
     units = [name if re.search(r"\.[a-z]+$", name) else name + ".service" for name in rest[1:] if not name.startswith("-")]
     if not 0 < len(units) <= 4 or any(not re.fullmatch(r"[A-Za-z0-9:_.\\@-]+", unit) for unit in units):
         raise Refused("it names %s units" % len(units))
+    spared = [unit for unit in units if SPARED.fullmatch(unit)]
+    if spared:
+        raise Never("it would stop %s, by which the host or the connection lives" % ", ".join(spared))
     together = [name for name in dict.fromkeys(one for unit in units for one in followers(look, unit)) if name not in units]
     question = ["systemctl", "show", "--property", "ActiveState", *units, *together]
     answer = look(question)

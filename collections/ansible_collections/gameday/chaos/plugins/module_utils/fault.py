@@ -114,7 +114,7 @@ class FaultRun:
         self.validate_duration()
         self.require_tools()
         self.refuse_halted()
-        quiet = not self.ledger.in_place()
+        quiet = self.ledger.is_empty()
         claim = self.claim(self.params, self.look)
         if not self.module.check_mode:
             self.ledger.prepare()

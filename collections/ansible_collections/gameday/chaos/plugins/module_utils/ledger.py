@@ -187,6 +187,15 @@ class Ledger:
     def in_place(self):
         return self.records(self.faults)
 
+    def is_empty(self):
+        """Whether surely nothing is in place."""
+        try:
+            return not os.listdir(self.faults)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+
     def history(self, **wanted):
         """What has ended here; of all that there was, it reads only what it may want: claim=..., run=..."""
         return self.records(self.ended, **wanted)

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Refused
 
+SPARED = re.compile(r"(sshd?|sshd?@.*|systemd-.*|dbus.*|init|gameday-.*)\.(service|socket)")  # the host or the connection lives by them
 FOLLOWERS = ("RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo", "TriggeredBy")
 
 

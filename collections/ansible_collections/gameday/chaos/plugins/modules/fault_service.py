@@ -43,10 +43,9 @@ import os
 import re
 
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
-from ansible_collections.gameday.chaos.plugins.module_utils.unit import followers, properties
+from ansible_collections.gameday.chaos.plugins.module_utils.unit import SPARED, followers, properties
 
 OPTIONS = {"name": {"type": "str", "required": True}}
-SPARED = re.compile(r"(sshd?|sshd?@.*|systemd-.*|dbus.*|init|gameday-.*)\.(service|socket)")
 # The runtime folder that outranks /etc, where most units that people write lie: a mask in /run/systemd/system would be overruled there.
 MASKS = "/run/systemd/system.control"
 
