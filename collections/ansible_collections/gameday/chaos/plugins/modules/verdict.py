@@ -25,6 +25,14 @@ options:
     description: The name of the host variable that holds the results of the phases.
     type: str
     required: true
+  barrier:
+    description: Seconds ahead at which all hosts were to be hit together; C(0) where they were not, and then no skew is told.
+    type: float
+    default: 0.0
+  maximum_skew:
+    description: With O(barrier), seconds that may lie between the first host that was hit and the last; with C(0) any will do.
+    type: float
+    default: 0.0
 """
 
 EXAMPLES = r"""
@@ -38,7 +46,7 @@ RETURN = r"""
 verdict:
   description:
     - C(verdict) over all hosts, C(host) of this one, C(hosts) of each, with the C(reason) in one line.
-    - C(timings) in seconds, C(impact), C(detection), C(recovery), C(outage); null where it cannot be told.
+    - C(timings) in seconds, C(impact), C(detection), C(recovery), C(outage), C(skew); null where it cannot be told.
   returned: always
   type: dict
 """
