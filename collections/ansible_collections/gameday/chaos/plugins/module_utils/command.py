@@ -54,6 +54,22 @@ def ask(argv, seconds=30, held=None, **options):
     return Answer(code, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "surrogateescape"))
 
 
+class Looks:
+    """Asks the host what a claim and a plan must know, each question once."""
+
+    def __init__(self):
+        self.answers = {}
+
+    def __call__(self, argv, seconds=30):
+        question = tuple(argv)
+        if question not in self.answers:
+            self.answers[question] = ask(argv, seconds)
+        return self.answers[question]
+
+    def again(self):
+        self.answers.clear()
+
+
 def last_words(process):
     """What a killed program said; not waited for, where something that it left behind holds on to its output."""
     try:

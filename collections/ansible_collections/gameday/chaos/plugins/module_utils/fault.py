@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.gameday.chaos.plugins.module_utils import clock, fingerprint, lease, reboot, timer, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.arguments import ansible_module
-from ansible_collections.gameday.chaos.plugins.module_utils.command import ask, find_tool, start
+from ansible_collections.gameday.chaos.plugins.module_utils.command import Looks, ask, find_tool, start
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import UNASKED, Held, Ledger, LedgerError, new_id
 from ansible_collections.gameday.chaos.plugins.module_utils.text import no_text, printable
 
@@ -343,22 +343,6 @@ class FaultRun:
         lines = ["%s  (%s), for %s s" % (plan.claim, plan.target, self.params["duration"])] + ["  hits:     " + line for line in plan.details]
         lines += ["  inject:   " + line for line in fault["inject"]] + ["  way back: " + line for line in fault["revert"]]
         return {"changed": changed, "fault": fault, "diff": {"before": "", "after": "\n".join(lines) + "\n"}}
-
-
-class Looks:
-    """Asks the host what a claim and a plan must know, each question once."""
-
-    def __init__(self):
-        self.answers = {}
-
-    def __call__(self, argv, seconds=30):
-        question = tuple(argv)
-        if question not in self.answers:
-            self.answers[question] = ask(argv, seconds)
-        return self.answers[question]
-
-    def again(self):
-        self.answers.clear()
 
 
 def kept(claim, name):
