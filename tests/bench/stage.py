@@ -14,7 +14,6 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from lab import fleet  # noqa: E402 its folder must be found first
 from lab.hosts import LabError, NetnsHosts, script  # noqa: E402
+from lab.local import free_ports  # noqa: E402
 
 NOBODY = 65534
 SERVER = """
@@ -133,8 +133,7 @@ class Stage:
         return str(path)
 
     def serve(self):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        [port] = free_ports(1)
         self.start(sys.executable, "-c", SERVER, str(port))
         for _ in range(100):
             with contextlib.suppress(OSError):

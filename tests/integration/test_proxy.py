@@ -12,6 +12,7 @@ import uuid
 import pytest
 import requests
 
+from lab.local import free_ports
 from lab.standin import Echo, Standin
 
 
@@ -19,8 +20,7 @@ from lab.standin import Echo, Standin
 def server():
     """A stand-in for Toxiproxy with the proxy db."""
     echo, standin = Echo(), Standin()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     standin.stop()
     standin.proxies = [("db", f"127.0.0.1:{port}", echo.address)]
     standin.start()

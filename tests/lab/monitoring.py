@@ -12,7 +12,7 @@ import requests
 import yaml
 
 from lab.hosts import LabError
-from lab.voiceassist import free_ports
+from lab.local import free_ports
 
 IMAGE = "lab-gameday-monitoring"
 INTERVAL = "250ms"

@@ -3,12 +3,12 @@
 """The stand-in for Toxiproxy as a process of its own, and a server behind it that says back what it hears."""
 from __future__ import annotations
 
-import socket
 import socketserver
 import subprocess
 import sys
 import threading
 
+from lab.local import free_ports
 from lab.playbook import ROOT
 
 
@@ -16,8 +16,7 @@ class Standin:
     """`url` is its API. `stop` and `start` are a server's restart: what it knew is gone, its address stays."""
 
     def __init__(self):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        [self.port] = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
         self.proxies = []
         self.start()

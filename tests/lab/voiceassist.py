@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import time
 import requests
 
 from lab.hosts import LabError, script
+from lab.local import free_ports
 from lab.playbook import ROOT
 
 PORTS = "api", "database", "cache", "proxy", "database_proxy", "cache_proxy"
@@ -102,9 +102,3 @@ class AsProcesses:
         self.ports = ports
 
 
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

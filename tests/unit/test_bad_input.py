@@ -31,6 +31,7 @@ from ansible_collections.gameday.chaos.plugins.modules import fault_container, f
 from real_module import NOBODY, USER, Host
 
 from lab.fixtures import missing
+from lab.local import begun, free_ports
 
 SLEEPER = ["sleep", "600.4711"]
 AIM = {"pattern": "^sleep 600.4711$", "duration": 30}
@@ -46,7 +47,7 @@ def host():
 @pytest.fixture
 def sleeper():
     """A process that a fault can be aimed at; afterwards it must be as it was."""
-    with subprocess.Popen(SLEEPER, user=USER if USER == NOBODY else None) as running:
+    with begun(*SLEEPER, user=USER if USER == NOBODY else None) as running:
         while (before := process.look_at(running.pid)).state != "S":
             time.sleep(0.001)
         yield before
@@ -190,7 +191,7 @@ def test_a_pid_file_without_a_living_process_is_refused(host, sleeper, text, wor
 def test_a_process_of_somebody_else_is_refused(host):
     if USER != NOBODY:
         missing("root", "only root can have a process that this user may not signal")
-    with subprocess.Popen(["sleep", "600.4712"]) as somebodys:
+    with begun("sleep", "600.4712") as somebodys:
         refused(host, "fault_process", {"pattern": "^sleep 600.4712$", "duration": 30}, "may not be signalled", "use become")
         assert process.look_at(somebodys.pid).state == "S"
         somebodys.kill()
@@ -281,9 +282,7 @@ def test_a_second_fault_on_a_held_claim_is_refused_by_the_name_of_the_holder(hos
 
 
 def test_a_closed_port_is_a_measurement_and_says_what_was_expected(host):
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
+    [port] = free_ports(1)
     tcp, http = host.run("probe_tcp", port=port), host.run("probe_http", url="http://127.0.0.1:%s/" % port)
     assert tcp["failed"] and tcp["observation"]["met"] is False and "port: %s on 127.0.0.1 is closed" % port in tcp["msg"]
     assert "Connection refused" in tcp["msg"] and "expected open" in tcp["msg"]

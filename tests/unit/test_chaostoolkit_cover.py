@@ -17,6 +17,8 @@ from ansible_collections.gameday.chaos.plugins.module_utils.command import Answe
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Refused, matches
 from unit.real_module import Host
 
+from lab.local import begun
+
 IDENTITY = {"web": "aa" * 32, "db": "bb" * 32}
 
 
@@ -156,7 +158,7 @@ def test_what_is_known_and_cannot_be_covered_says_why(argv):
 @pytest.fixture
 def victim():
     """A process of this test's own, started as a person would start it."""
-    child = subprocess.Popen(["sleep", "7213"], cwd="/tmp")
+    child = begun("sleep", "7213", cwd="/tmp")
     yield child
     child.kill()
     child.wait()
@@ -239,9 +241,7 @@ def theirs(host):
     """A process of the ordinary user that the module is run as."""
     from unit.real_module import USER
 
-    child = subprocess.Popen(["sleep", "7214"], cwd="/", user=USER if os.geteuid() == 0 else None)
-    while process.look_at(child.pid).name != "sleep":
-        pass
+    child = begun("sleep", "7214", cwd="/", user=USER if os.geteuid() == 0 else None)
     yield child
     child.kill()
     child.wait()

@@ -7,12 +7,15 @@ import pathlib
 import socket
 import struct
 import sys
+import threading
 import time
 
 import pytest
 from ansible_collections.gameday.chaos.plugins.module_utils import name_server
 from ansible_collections.gameday.chaos.plugins.module_utils.command import ask
 from ansible_collections.gameday.chaos.plugins.modules import fault_dns  # noqa: F401 - it makes its programs known
+
+from lab.local import free_ports
 
 
 @pytest.mark.parametrize(("before", "after"), [
@@ -32,8 +35,7 @@ def test_a_name_has_one_meaning_in_the_changed_copy(before, after, tmp_path):
 
 @pytest.fixture
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
+    return str(free_ports(1)[0])
 
 
 @pytest.fixture
@@ -56,11 +58,12 @@ def by_tcp(port, message):
 
 def test_it_denies_its_names_and_no_others_by_udp_and_tcp(served):
     assert ask(["name_server", "ask", "127.0.0.1", str(served), "db.example.com"]).code == 0
-    assert name_server.told("127.0.0.1", served, "DB.Example.com", 2) == name_server.NO_SUCH_NAME
+    assert name_server.heard("127.0.0.1", served, "DB.Example.com", 2) == name_server.NO_SUCH_NAME
     question = name_server.question("db.example.com")
     denied = by_tcp(served, question)
     assert denied[:2] == question[:2] and denied[3] & 15 == name_server.NO_SUCH_NAME and denied[12:] == question[12:]
-    assert name_server.told("127.0.0.1", served, "www.db.example.com", 0.5) is None, "nobody is behind it to ask"
+    with pytest.raises(TimeoutError):  # nobody is behind it to ask
+        name_server.heard("127.0.0.1", served, "www.db.example.com", 0.5)
 
 
 def test_it_survives_nonsense(served):
@@ -68,7 +71,27 @@ def test_it_survives_nonsense(served):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for nonsense in (b"", b"x", b"\xff" * 13, b"\0" * 12 + b"\x3f"):
             sock.sendto(nonsense, ("127.0.0.1", served))
-    assert name_server.told("127.0.0.1", served, "db.example.com", 2) == name_server.NO_SUCH_NAME
+    assert name_server.heard("127.0.0.1", served, "db.example.com", 2) == name_server.NO_SUCH_NAME
+
+
+def test_it_denies_on_a_host_that_has_no_room_for_a_thread(monkeypatch):
+    """A mock, for this machine is not to run out of processes."""
+    [port] = free_ports(1)
+    server = name_server.Server(port, 5, [], ["db"])
+    begin = threading.Thread.start
+
+    def start(thread):
+        if thread._target.__name__ == "reply":
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    threading.Thread(target=server.serve, daemon=True).start()
+    name_server.ask("127.0.0.1", port, "db")
+    assert name_server.heard("127.0.0.1", port, "db", 1) == name_server.NO_SUCH_NAME
+    for _again in range(2):
+        with pytest.raises(OSError, match="ended|reset"):
+            by_tcp(port, name_server.question("db"))
 
 
 def test_it_lies_only_as_long_as_it_was_told():
@@ -89,7 +112,7 @@ def test_it_asks_the_real_ones_from_a_port_that_the_kernel_gives_nobody():
 def test_who_does_not_deny_is_found_out(free_port):
     before, name_server.WITHIN = name_server.WITHIN, 0.3
     try:
-        with pytest.raises(SystemExit, match="does not deny db.example.com .no answer."):
+        with pytest.raises(SystemExit, match="does not deny db.example.com .Connection refused."):
             name_server.ask("127.0.0.1", int(free_port), "db.example.com")
     finally:
         name_server.WITHIN = before

@@ -6,7 +6,6 @@ import importlib
 import os
 import shutil
 import socket
-import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +14,7 @@ from ansible_collections.gameday.chaos.plugins.module_utils import process, way_
 from ansible_collections.gameday.chaos.plugins.module_utils.command import Answer
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import FAULT_OPTIONS, Refused
 
+from lab.local import begun
 from plans import REFUSED, TABLE
 from plans.fault_container import container
 
@@ -27,7 +27,7 @@ def sleeper(tmp_path):
     """A process that sleeps, listens on a port and has a pid file; as what the rows call it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        running = subprocess.Popen(["sleep", "500.61"], pass_fds=[listener.fileno()])
+        running = begun("sleep", "500.61", pass_fds=[listener.fileno()])
     pid_file = tmp_path / "sleep.pid"
     pid_file.write_text("%s\n" % running.pid)
     yield {"pid": running.pid, "start": process.look_at(running.pid).start, "pid_file": str(pid_file), "port": port,
@@ -119,7 +119,7 @@ def test_what_starts_a_process_again_is_written_with_its_path_since_the_way_back
 
 
 def test_several_processes_alike_are_broken_together_and_brought_back_one_for_one(planned):
-    pair = [subprocess.Popen(["sleep", "500.62"]) for _ in range(2)]
+    pair = [begun("sleep", "500.62") for _ in range(2)]
     identities = " ".join("%s %s" % (one.pid, process.look_at(one.pid).start) for one in sorted(pair, key=lambda one: one.pid))
     killed = planned("fault_process", {"pattern": "^sleep 500.62$", "count": 2, "action": "kill", "restart": [SLEEP, "500.62"]}, {})[0]
     frozen = planned("fault_process", {"pattern": "^sleep 500.62$", "count": 2}, {})[0]
@@ -138,7 +138,7 @@ def test_a_fault_is_refused(fault, params, look, reason, planned, sleeper, tmp_p
     (tmp_path / "myself").write_text("%s\n" % os.getpid())
     (tmp_path / "sleep").symlink_to(SLEEP)
     monkeypatch.chdir(tmp_path)
-    with subprocess.Popen(["sleep", "500.63"]) as another:
+    with begun("sleep", "500.63") as another:
         try:
             with pytest.raises(Refused) as refused:
                 planned(fault, {name: filled(value, names) for name, value in params.items()}, look)

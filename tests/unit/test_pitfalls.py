@@ -15,6 +15,8 @@ from ansible_collections.gameday.chaos.plugins.module_utils.recovery import reco
 from file_fault import inject
 from real_module import Host
 
+from lab.local import begun, free_ports
+
 ROOT = pathlib.Path(__file__).parents[2]
 PAGE = (ROOT / "docs/pitfalls.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (\d+) \| (.+) \| (.+) \| (.+) \|$", PAGE, re.MULTILINE)
@@ -63,7 +65,7 @@ def test_no_deadline_is_on_the_wall_clock():
 
 
 def test_a_process_that_got_the_pid_of_another_is_left_alone():
-    with subprocess.Popen(["sleep", "700.42"]) as running:
+    with begun("sleep", "700.42") as running:
         start = process.look_at(running.pid).start
         assert ask(["signal_processes", "KILL", str(running.pid), str(start - 1)]).code == 0
         assert ask(["process_states", str(running.pid), str(start - 1)]).out == "stopped=0 running=0 gone=1"
@@ -94,7 +96,7 @@ def test_what_listens_listens_on_loopback(tmp_path):
     assert listening == ["name_server.py"]
     program = tmp_path / "name_server.py"
     program.write_bytes(name_server.source())
-    port = 20000 + os.getpid() % 10000
+    [port] = free_ports(1)
     with subprocess.Popen(["python3", "-I", "-S", str(program), "serve", str(port), str(os.getegid()), "30", "127.0.0.1", "x.invalid"]) as server:
         try:
             limit = time.monotonic() + 10

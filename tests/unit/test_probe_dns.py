@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.gameday.chaos.plugins.module_utils import name_server, probe_dns
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import BadArgument
 
+from lab.local import free_ports
 from lab.probing import arguments_of, measured, said
 
 LOST = {}  # names of which the first question gets lost
@@ -120,17 +121,13 @@ def test_a_name_servers_answer_is_judged(server, options, met, reason):
 
 
 def test_nothing_that_listens_is_no_answer():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
+    [port] = free_ports(1)
     observation = measured(probe_dns, server="127.0.0.1", port=port, name="db.example.com")
     assert said(observation) == (False, "db.example.com A: no answer (Connection refused), expected resolved") and observation["seconds"] < 1
 
 
 def test_the_name_server_of_fault_dns_denies_what_it_should():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     threading.Thread(target=name_server.Server(port, 5, [], ["db.example.com"]).serve, daemon=True).start()
     name_server.ask("127.0.0.1", port, "db.example.com")  # until it is there
     assert measured(probe_dns, server="127.0.0.1", port=port, name="db.example.com", state="no_such_name")["met"] is True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import subprocess
 
@@ -11,6 +10,7 @@ from ansible_collections.gameday.chaos.plugins.module_utils import probe_http
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import BadArgument
 from http_servers import serving
 
+from lab.local import free_ports
 from lab.probing import arguments_of, measured, said
 
 
@@ -108,9 +108,7 @@ def test_a_body_that_does_not_come_is_not_waited_for_much_longer_than_timeout(as
 
 
 def test_nothing_that_listens_is_said(ask):
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        observation = measured(probe_http, url="http://127.0.0.1:%s/" % closed.getsockname()[1])
+    observation = measured(probe_http, url="http://127.0.0.1:%s/" % free_ports(1)[0])
     assert observation["met"] is False and observation["value"] is None
     assert "connection refused: nothing listens there" in said(observation)[1]
 

@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import socketserver
-import subprocess
 import threading
 import time
 
@@ -24,6 +23,7 @@ from ansible_collections.gameday.chaos.plugins.module_utils import (
 from real_module import NOBODY, USER, Host
 
 from lab.fixtures import missing
+from lab.local import begun
 from lab.probing import measured, said
 
 
@@ -131,7 +131,7 @@ def start():
     running = []
 
     def start(*words, **options):
-        running.append(subprocess.Popen(words, **options))
+        running.append(begun(*words, **options))
         return running[-1]
 
     yield start

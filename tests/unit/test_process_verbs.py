@@ -17,6 +17,8 @@ from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, 
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger
 from file_fault import record_of, wait_until
 
+from lab.local import begun
+
 DEAF = "trap '' TERM; echo ready; sleep 60 & wait; wait; wait"
 # Its parent waits until the child is done, and stops for nothing meanwhile, as one does that waits for a disk.
 UNINTERRUPTIBLE = "import ctypes, time; pid = ctypes.CDLL(None).syscall(56, 0x4000 | 17, 0, 0, 0, 0); pid or time.sleep(60)"
@@ -28,7 +30,7 @@ def started():
     children = []
 
     def start(*argv, **options):
-        children.append(subprocess.Popen(argv, start_new_session=True, **options))
+        children.append(begun(*argv, start_new_session=True, **options))
         return children[-1], [str(children[-1].pid), str(process.look_at(children[-1].pid).start)]
 
     yield start

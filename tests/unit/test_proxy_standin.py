@@ -13,6 +13,7 @@ import time
 import pytest
 import requests
 
+from lab.local import free_ports
 from lab.standin import Echo, Standin
 
 SERVERS = ["stand-in", *(["real"] if os.environ.get("TOXIPROXY_URL") else [])]
@@ -267,8 +268,7 @@ def test_a_disabled_proxy_refuses_and_cuts(call, line, proxy):
 
 
 def test_a_client_of_a_dead_server_is_let_go(call):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        dead = "127.0.0.1:%d" % free.getsockname()[1]
+    dead = "127.0.0.1:%d" % free_ports(1)[0]
     made = call("POST", "/proxies", {"name": NAME, "listen": "127.0.0.1:0", "upstream": dead})
     with socket.create_connection(("127.0.0.1", int(made.json()["listen"].rpartition(":")[2])), 2) as line:
         assert said_back(line) is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 import time
 from datetime import UTC, datetime
@@ -12,6 +11,8 @@ import pytest
 from ansible_collections.gameday.chaos.plugins.module_utils import process, window
 from ansible_collections.gameday.chaos.plugins.module_utils.probe import NoData
 from real_module import NOBODY, USER, Host
+
+from lab.local import begun
 
 START = datetime(2030, 1, 31, 12, 0, 0, tzinfo=UTC)
 MET = {"1": True, "0": False, "?": None}
@@ -262,7 +263,7 @@ def host():
 
 def test_a_breached_stop_condition_puts_back_before_late_answers_are_in(host):
     seconds = "500.%s" % os.getpid()  # of this run alone: another may share the machine
-    frozen = subprocess.Popen(["sleep", seconds], user=USER if USER == NOBODY else None)
+    frozen = begun("sleep", seconds, user=USER if USER == NOBODY else None)
     try:
         injected = host.run("fault_process", pattern="^sleep %s$" % seconds, duration=30, run="this")
         assert injected.get("fault", {}).get("verified"), injected

@@ -99,6 +99,15 @@ def asked_from(port, server, message, kind):
         return message_of(sock)
 
 
+def begun(work, *arguments):
+    """Whether there was room for a thread that does it: a host under chaos may be out of processes, and must have its names all the same."""
+    try:
+        threading.Thread(target=work, args=arguments, daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
+
+
 class Server:
     def __init__(self, port, seconds, servers, names):
         self.port, self.servers, self.names = port, servers, set(names)
@@ -121,11 +130,16 @@ class Server:
     def datagrams(self, sock):
         def reply(message, client):
             said = self.answer(message, socket.SOCK_DGRAM)
-            if said:
-                sock.sendto(said, client)
+            try:
+                if said:
+                    sock.sendto(said, client)
+            except OSError:
+                pass
 
         while True:
-            threading.Thread(target=reply, args=sock.recvfrom(65535), daemon=True).start()
+            asker = sock.recvfrom(65535)
+            if not begun(reply, *asker):
+                reply(*asker)
 
     def connections(self, sock):
         def reply(client):
@@ -141,7 +155,13 @@ class Server:
                 pass
 
         while True:
-            threading.Thread(target=reply, args=sock.accept()[:1], daemon=True).start()
+            try:
+                client = sock.accept()[0]
+            except OSError:  # no descriptors left
+                time.sleep(0.1)
+                continue
+            if not begun(reply, client):
+                client.close()
 
     def serve(self):
         for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
@@ -160,26 +180,35 @@ class Server:
         time.sleep(max(self.until - time.monotonic(), 0) + AFTERWARDS)
 
 
-def told(address, port, name, seconds):
-    """The code of the answer that came, or None."""
+def heard(address, port, name, seconds):
+    """The code of the answer."""
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(seconds)
-        try:
-            sock.connect((address, port))
-            sock.send(question(name))
-            return sock.recv(512)[3] & 15
-        except OSError:
-            return None
+        sock.connect((address, port))
+        sock.send(question(name))
+        return sock.recv(512)[3] & 15
+
+
+def answers(address):
+    try:
+        heard(address, 53, "localhost", 1)
+    except OSError:
+        return False
+    return True
 
 
 def ask(address, port, name):
-    limit, code = time.monotonic() + WITHIN, None
+    limit, said = time.monotonic() + WITHIN, None
     while time.monotonic() < limit:
-        code = told(address, port, name, 1)
-        if code == NO_SUCH_NAME:
-            return
+        try:
+            code = heard(address, port, name, 1)
+            if code == NO_SUCH_NAME:
+                return
+            said = "answer code %s" % code
+        except OSError as error:
+            said = error.strerror or "no answer"
         time.sleep(0.05)
-    raise SystemExit("%s port %s does not deny %s (%s)" % (address, port, name, "no answer" if code is None else "answer code %s" % code))
+    raise SystemExit("%s port %s does not deny %s (%s)" % (address, port, name, said))
 
 
 def keep(path):
@@ -197,7 +226,7 @@ def main(action, *words):
         Server(int(words[0]), float(words[2]), words[3].split(","), words[4:]).serve()
     elif action == "ask":
         ask(words[0], int(words[1]), words[2])
-    elif told(words[0], 53, "localhost", 1) is not None:
+    elif answers(words[0]):
         raise SystemExit("the name server %s still answers" % words[0])
 
 
