@@ -18,7 +18,7 @@ PLAYBOOK = ROOT / "playbooks/database_failure.yml"
 DURATION = 9
 WATCHING = "keeps answering honestly"
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
-SOON_LOST = {"ANSIBLE_TIMEOUT": 2, "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=1 -o ServerAliveCountMax=2"}
+SOON_LOST = {"ANSIBLE_TIMEOUT": 5, "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=1 -o ServerAliveCountMax=4"}
 VARIABLES = {
     "experiment_reconnect": 3,
     "database_failure_duration": DURATION,
@@ -90,7 +90,10 @@ class Process:
 
     def leftovers(self):
         left = self.in_place()
-        pid = pathlib.Path(self.system.pid_files["database"]).read_text().split()[0]
+        try:
+            pid = pathlib.Path(self.system.pid_files["database"]).read_text().split()[0]
+        except (FileNotFoundError, IndexError):  # it is just being started, or is not
+            pid = "unknown"
         left += [] if os.path.exists(f"/proc/{pid}") else [f"no postgres with pid {pid}"]
         for folder in pathlib.Path("/proc").glob("[0-9]*"):
             try:
@@ -138,9 +141,9 @@ def start(run_playbook, target, env=None):
 
 
 def assert_clean_after(target, since):
-    """After the duration and a moment, nothing is left, and the system is well."""
+    """After the duration and a moment, or some more on a busy machine, nothing is left, and the system is well."""
     time.sleep(max(0.0, since + DURATION + 2 - time.monotonic()))
-    assert target.leftovers() == []
+    assert becomes(lambda: target.leftovers() == [], 20), target.leftovers()
     assert becomes(lambda: healthy(target.url), 10)
 
 
@@ -222,7 +225,7 @@ def test_ssh_is_cut(run_playbook, voiceassist_hosts):
     voiceassist_hosts.cut("h2")
     try:
         time.sleep(max(0.0, since + DURATION + 2 - time.monotonic()))
-        assert target.leftovers() == []
+        assert becomes(lambda: target.leftovers() == [], 20), target.leftovers()
         run.wait(120)
     finally:
         voiceassist_hosts.mend("h2")

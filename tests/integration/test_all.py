@@ -10,7 +10,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
-QUICK = {"database_failure_watch": 1, "redis_unavailable_watch": 1, "experiments": ["database_failure", "redis_unavailable"]}
+QUICK = {"database_failure_watch": 3, "redis_unavailable_watch": 3, "experiments": ["database_failure", "redis_unavailable"]}
 
 
 @pytest.fixture

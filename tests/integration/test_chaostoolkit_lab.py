@@ -44,7 +44,7 @@ def test_the_database_stopped_by_compose(run_file, compose_lab):
 
 @pytest.mark.long
 def test_a_controller_that_dies_after_compose_has_stopped_the_database(run_file, compose_lab):
-    run = run_file("database_failure.yaml", {"chaostoolkit_duration": 12}, background=True)
+    run = run_file("database_failure.yaml", {"chaostoolkit_duration": 20}, background=True)
     run.wait_for("Activity: stop-postgres", status="ok")
     assert state_of(compose_lab, "postgres") == "exited"
     run.send(signal.SIGKILL)

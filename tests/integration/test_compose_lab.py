@@ -11,7 +11,7 @@ import requests
 
 ROOT = pathlib.Path(__file__).parents[2]
 INVENTORY = ROOT / "inventories/lab"
-QUICK = {"database_failure_watch": 3, "redis_unavailable_watch": 1, "network_latency_watch": 3.2, "network_latency_samples_per_second": 20,
+QUICK = {"database_failure_watch": 3, "redis_unavailable_watch": 1, "network_latency_watch": 4, "network_latency_samples_per_second": 20,
          "resource_exhaustion_watch": 2}
 
 

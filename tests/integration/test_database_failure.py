@@ -12,7 +12,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks/database_failure.yml"
-QUICK = {"database_failure_watch": 3, "database_failure_duration": 40, "database_failure_notices_within": 5,
+QUICK = {"database_failure_watch": 3, "database_failure_duration": 40, "database_failure_notices_within": 15,
          "database_failure_read_path": "/api/sessions/1"}
 
 
@@ -38,7 +38,7 @@ def test_postgresql_as_a_process(run_playbook, voiceassist_processes):
     assert journal["verdict"] == "passed" and journal["status"] == "completed" and journal["deviated"] is False and journal["restored"]
     fault, = journal["faults"]
     assert fault["verified"] and fault["ended_by"] == "recover" and fault["begin"] < fault["end"]
-    assert 3 < journal["timings"]["outage"] < 30 and 0 <= journal["timings"]["recovery"] < 10 and 0 <= journal["timings"]["impact"] < 5
+    assert 3 < journal["timings"]["outage"] < 60 and 0 <= journal["timings"]["recovery"] < 30 and 0 <= journal["timings"]["impact"] < 15
     window = journal["steady_states"]["during"]
     assert window, journal["steady_states"].keys()
     assert requests.get(voiceassist_processes.url + "/health", timeout=2).status_code == 200

@@ -137,7 +137,7 @@ def test_the_red_button_in_the_middle_of_an_experiment(host, tmp_path):
     closed = [{"name": "nobody listens", "probe_tcp": {"host": "127.0.0.1", "port": 8000, "state": "closed"}}]
     method.write_text(json.dumps([
         {"name": "Break", "gameday.chaos.fault_service": {"name": "demo", "duration": 60}},
-        {"name": "Watch", "gameday.chaos.steady_state": {"probes": closed, "during": 8}, "failed_when": False},
+        {"name": "Watch", "gameday.chaos.steady_state": {"probes": closed, "during": 20}, "failed_when": False},
         {"name": "Break more", "gameday.chaos.fault_disk": {"path": "/srv", "bytes": "1MiB", "duration": 60}},
     ]))
     role = {"name": "Experiment", "ansible.builtin.include_role": {"name": "gameday.chaos.experiment"}, "vars": {

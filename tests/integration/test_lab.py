@@ -27,7 +27,7 @@ def test_every_host_answers_over_ssh(kind, run_playbook, request):
 
 def test_systemd_is_running_on_the_hosts(ssh_hosts):
     for host in ssh_hosts.names:
-        assert ssh_hosts.run(host, "systemctl is-system-running", check=False).stdout.strip() == "running"
+        assert ssh_hosts.run(host, "timeout 60 systemctl is-system-running --wait", check=False).stdout.strip() == "running"
         assert ssh_hosts.run(host, "systemctl", "is-active", "demo.service").stdout.strip() == "active"
 
 

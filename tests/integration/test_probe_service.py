@@ -30,7 +30,7 @@ def test_a_unit_is_judged_by_what_systemd_says(run_playbook, host):
                    "systemctl start lab-fails; true")
     run = run_playbook([
         {"name": "now", "ansible.builtin.set_fact": {"begin": "{{ now(utc=true, fmt='%Y-%m-%dT%H:%M:%S.%f+00:00') }}"}},
-        look("watch", {"active": {"name": "demo", "sub_state": "running", "max_restarts": 0, "restarted": False}}, during=1, interval=0.1),
+        look("watch", {"active": {"name": "demo", "sub_state": "running", "max_restarts": 0, "restarted": False}}, during=3, interval=0.1),
         {"name": "crash", "ansible.builtin.shell": "%s; %s" % (CRASH, UNTIL_STARTED)},
         look("look", {
             "restarted": {"name": "demo.service", "max_restarts": 0, "restarted": False},

@@ -6,11 +6,13 @@ import base64
 import http.server
 import pathlib
 import threading
+import uuid
 
 import pytest
 import yaml
 
-SECRETS = {name: "swordfish-%s" % name for name in ("url", "password", "header", "cookie", "listed")}
+WORD = "swordfish-" + uuid.uuid4().hex  # in no other test that runs meanwhile
+SECRETS = {name: "%s-%s" % (WORD, name) for name in ("url", "password", "header", "cookie", "listed")}
 
 
 @pytest.fixture
@@ -48,8 +50,8 @@ class ProcessList(threading.Thread):
             self.turns += 1
             for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
                 try:
-                    self.found.update(word.decode() for word in (b"swordfish", b"probe_http.py") if word in path.read_bytes())
-                    self.found.update(["environment"] if b"swordfish" in path.with_name("environ").read_bytes() else [])
+                    self.found.update(word.decode() for word in (WORD.encode(), b"AnsiballZ_probe_http.py") if word in path.read_bytes())
+                    self.found.update(["environment"] if WORD.encode() in path.with_name("environ").read_bytes() else [])
                 except OSError:
                     continue
 
@@ -82,4 +84,4 @@ def test_no_secret_is_shown(run_playbook, server, tmp_path):
     written = [path for path in [*run.reports.glob("*"), run.folder / "stdout", run.folder / "stderr", *pathlib.Path("/var/lib/gameday").rglob("*")]
                if path.is_file()]
     assert any(path.suffix == ".json" for path in written)
-    assert [str(path) for path in written if b"swordfish" in path.read_bytes()] == []
+    assert [str(path) for path in written if WORD.encode() in path.read_bytes()] == []

@@ -46,8 +46,10 @@ class Exporter(http.server.ThreadingHTTPServer):
             'lab_seconds_bucket{le="+Inf"}': 10 * n, "lab_seconds_count": 10 * n, "lab_seconds_sum": 3 * n,
             'lab_temperature{room="a"}': 20, 'lab_temperature{room="b"}': 30, **self.gauges,
         }
-        late = f"lab_late 7 {int((time.time() - 5) * 1000)}"  # measured five seconds ago, as a pushed metric is
-        return "".join(f"{name} {value}\n" for name, value in lines.items()) + late + "\n"
+        now = int(time.time() * 1000)
+        late = f"lab_late 7 {now - 5000}\n"  # measured five seconds ago, as a pushed metric is
+        # With an instant of its own a series does not end when a single scrape is too slow; lab_ends is there to end.
+        return "".join(f"{name} {value}\n" if name == "lab_ends" else f"{name} {value} {now}\n" for name, value in lines.items()) + late
 
 
 class Answer(http.server.BaseHTTPRequestHandler):

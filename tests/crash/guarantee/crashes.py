@@ -24,6 +24,7 @@ class Told:
     due: float  # when all must be well, on the monotonic clock
     happened: bool = True  # False: it came too late to be a crash
     like: tuple = ()  # (what the thing looks like, the picture) that it must be like, if not like before
+    late: float = 0.0  # seconds after its time until it was whole, where the crash waits for that itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -283,10 +284,10 @@ def on_small_disk(case, hurt_before, hurt_after, mend):
         due = case.due()
         case.sh(hurt_after)
         time.sleep(max(0, due + 0.5 - time.monotonic()))
-        limit = due + 2
-        while case.thing.look() != case.thing.whole and time.monotonic() < limit:
+        limit, late = due + 20, 0.0
+        while (seen := case.thing.look()) != case.thing.whole and time.monotonic() < limit:
+            late = round(time.monotonic() - due, 2)
             time.sleep(0.1)
-        seen = case.thing.look()
         assert seen == case.thing.whole, f"it is {seen!r} while its ledger cannot be written"
         case.sh(mend)
         time.sleep(max(0, due + 3.3 - time.monotonic()))
@@ -295,26 +296,27 @@ def on_small_disk(case, hurt_before, hurt_after, mend):
         assert not left, f"the record is still there: {left}"
     finally:
         case.sh("umount /var/lib/gameday || umount -l /var/lib/gameday", check=True)
-    return "refused: " + result["msg"][:90] if result and result.get("failed") else "injected"
+    return "refused: " + result["msg"][:90] if result and result.get("failed") else "injected", late
 
 
 @crash("disk full before", ("netns",))
 def full_before(case, dice):
     keep = dice.choice([0, 4, 16, 60, 100, 140])  # KiB free: nothing, part of a record, all but the reserve, ...
     fill = FILL.replace("2>/dev", f"count={1000 - keep} 2>/dev") if keep else FILL
-    words = on_small_disk(case, fill, "true", "rm -f /var/lib/gameday/ballast")
-    return Told(f"{keep} KiB free; {words}", time.monotonic())
+    words, late = on_small_disk(case, fill, "true", "rm -f /var/lib/gameday/ballast")
+    return Told(f"{keep} KiB free; {words}", time.monotonic(), late=late)
 
 
 @crash("disk full during", ("netns",))
 def full_during(case, dice):
-    return Told(on_small_disk(case, "true", FILL, "rm -f /var/lib/gameday/ballast"), time.monotonic())
+    words, late = on_small_disk(case, "true", FILL, "rm -f /var/lib/gameday/ballast")
+    return Told(words, time.monotonic(), late=late)
 
 
 @crash("ledger read-only during", ("netns",))
 def read_only(case, dice):
-    words = on_small_disk(case, "true", "mount -o remount,ro /var/lib/gameday", "mount -o remount,rw /var/lib/gameday")
-    return Told(words, time.monotonic())
+    words, late = on_small_disk(case, "true", "mount -o remount,ro /var/lib/gameday", "mount -o remount,rw /var/lib/gameday")
+    return Told(words, time.monotonic(), late=late)
 
 
 @crash("out of processes at the deadline", ("systemd",))

@@ -141,7 +141,7 @@ def hit(case, crash, dice, kill):
     except NotInjected as error:
         told = Told(str(error), case.due(), False)
     before = told.like or before
-    kill.instant, kill.happened = told.instant, told.happened
+    kill.instant, kill.happened, kill.late = told.instant, told.happened, told.late
     time.sleep(max(0.0, told.due - time.monotonic()))
     begun = time.monotonic()
     while True:

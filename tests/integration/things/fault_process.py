@@ -22,7 +22,7 @@ class Process:
 
     def look(self):
         state = self.hosts.run("n1", "for p in $(pgrep -f '^sleep 9191$'); do cut -d' ' -f3 /proc/$p/stat; done").stdout.split()
-        return {"S": "running", "T": "frozen"}.get(state[0], state[0]) if state else "gone"
+        return {"T": "frozen"}.get(state[0], "running") if state else "gone"
 
 
 CASES = [(Process, case) for case in ("stop", "kill")]
