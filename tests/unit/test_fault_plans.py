@@ -30,7 +30,7 @@ def sleeper(tmp_path):
         running = begun("sleep", "500.61", pass_fds=[listener.fileno()])
     pid_file = tmp_path / "sleep.pid"
     pid_file.write_text("%s\n" % running.pid)
-    yield {"pid": running.pid, "start": process.look_at(running.pid).start, "pid_file": str(pid_file), "port": port,
+    yield {"pid": running.pid, "umask": process.umask(running.pid), "start": process.look_at(running.pid).start, "pid_file": str(pid_file), "port": port,
            "hexadecimal": "%04X" % port, "user": os.geteuid(), "stress": shutil.which("stress-ng") or "stress-ng",
            "state": "/var/lib",
            "shm": os.stat("/dev/shm").st_dev}
@@ -74,7 +74,8 @@ def planned(monkeypatch):
 
         return module.plan(given, answer), module.claim(given, answer)
 
-    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    for name in [name for name in os.environ if name.startswith("DOCKER_")]:
+        monkeypatch.delenv(name)
     return planned
 
 
@@ -93,7 +94,7 @@ def test_a_fault_is_this_plan(row, planned, sleeper, groups, monkeypatch):
     assert [way_back.quote(argv) for argv in plan.inject] == [words(one, sleeper) for one in row.inject]
     assert [way_back.quote(argv) for argv in plan.revert] == [words(one, sleeper) for one in row.revert]
     assert way_back.quote(plan.check.argv) == words(row.check, sleeper)
-    assert (plan.check.broken, plan.check.whole, plan.check.absent) == (row.broken, row.whole, row.absent)
+    assert (plan.check.broken, plan.check.whole, plan.check.absent, plan.check.gone) == (row.broken, row.whole, row.absent, row.gone)
     assert set(plan.holds) == set(filled(row.holds, sleeper))
     assert plan.target and plan.areas
 
@@ -111,11 +112,26 @@ def test_the_engine_is_spelled_out_since_the_way_back_has_no_environment(planned
         assert {tuple(argv[:3]) for argv in (*plan.inject, *plan.revert, plan.check.argv)} == {("/usr/bin/docker", "--host", "tcp://x:1")}
 
 
+@pytest.mark.parametrize(("environment", "words"), [
+    ({"DOCKER_CONTEXT": "rootless"}, ["--context", "rootless"]),
+    ({"DOCKER_CONTEXT": "rootless", "DOCKER_HOST": "tcp://x:1"}, ["--host", "tcp://x:1"]),
+    ({"DOCKER_CONFIG": "/c", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/t"},
+     ["--config", "/c", "--tlsverify", "--tlscacert", "/t/ca.pem", "--tlscert", "/t/cert.pem", "--tlskey", "/t/key.pem"]),
+    ({"HOME": "/no/such"}, []),
+    ({"HOME": "{home}"}, ["--config", "{home}/.docker"]),
+])
+def test_all_that_dockers_client_reads_in_its_environment_is_spelled_out(environment, words, planned, tmp_path, monkeypatch):
+    (tmp_path / ".docker").mkdir()
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value.format(home=tmp_path))
+    assert container_of.from_environment() == [word.format(home=tmp_path) for word in words]
+
+
 def test_what_starts_a_process_again_is_written_with_its_path_since_the_way_back_has_no_search_path(planned, sleeper, tmp_path, monkeypatch):
     (tmp_path / "start-it").symlink_to(SLEEP)
     monkeypatch.setenv("PATH", "%s:%s" % (tmp_path, os.environ["PATH"]))
     plan = planned("fault_process", {"pid_file": sleeper["pid_file"], "action": "kill", "restart": ["start-it", "500.61"]}, {})[0]
-    assert [way_back.quote(argv) for argv in plan.revert] == ["start_process / %s/start-it 500.61" % tmp_path]
+    assert [way_back.quote(argv) for argv in plan.revert] == ["start_process %s / %s/start-it 500.61" % (sleeper["umask"], tmp_path)]
 
 
 def test_several_processes_alike_are_broken_together_and_brought_back_one_for_one(planned):
@@ -127,8 +143,22 @@ def test_several_processes_alike_are_broken_together_and_brought_back_one_for_on
         one.kill()
         one.wait()
     assert [way_back.quote(argv) for argv in killed.inject] == ["signal_processes KILL " + identities]
-    assert [way_back.quote(argv) for argv in killed.revert] == ["start_process / %s 500.62" % SLEEP] * 2
+    assert [way_back.quote(argv) for argv in killed.revert] == ["start_process %s / %s 500.62" % (process.umask("self"), SLEEP)] * 2
     assert killed.check.argv[:2] == ["processes_like", "2"] and frozen.check.broken == ["stopped=2 *"]
+
+
+def test_a_port_that_others_hold_open_cannot_tell_that_one_is_back(planned):
+    """A server with workers, of which the other selectors choose one."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        both = [begun("sleep", seconds, pass_fds=[listener.fileno()]) for seconds in ("500.64", "500.65")]
+    try:
+        with pytest.raises(Refused, match="port: %s is held open by pid %s, too" % (port, both[1].pid)):
+            planned("fault_process", {"pattern": "^sleep 500.64$", "port": port, "action": "kill", "restart": [SLEEP, "500.64"]}, {})
+    finally:
+        for one in both:
+            one.kill()
+            one.wait()
 
 
 @pytest.mark.parametrize(("fault", "params", "look", "reason"), [row[1:] for row in REFUSED], ids=["%s: %s" % (row[1], row[0]) for row in REFUSED])

@@ -15,6 +15,7 @@ from ansible_collections.gameday.chaos.plugins.module_utils import process, way_
 from ansible_collections.gameday.chaos.plugins.module_utils.command import ask
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import Ledger
+from ansible_collections.gameday.chaos.plugins.module_utils.verbs import VERBS
 from file_fault import record_of, wait_until
 
 from lab.local import begun
@@ -81,7 +82,7 @@ def test_of_several_alike_only_those_that_are_missing_are_started(started, tmp_p
     if not living:
         first.kill()
         first.wait()
-    plan = Plan(claim="process/several", inject=[], revert=[["start_process", "/", *words.split()]] * wanted, settle=5,
+    plan = Plan(claim="process/several", inject=[], revert=[["start_process", "0027", "/", *words.split()]] * wanted, settle=5,
                 check=Check(["processes_like", str(wanted), user, name, words.replace(" ", "")], broken=["missing"], whole=["back"]))
     ledger = Ledger(str(tmp_path / "ledger"))
     ledger.prepare()
@@ -95,5 +96,27 @@ def test_of_several_alike_only_those_that_are_missing_are_started(started, tmp_p
         assert code == 0, said
         time.sleep(0.5)
         assert len(pids_of(words)) == wanted
+        assert sum(process.umask(pid) == "0027" for pid in pids_of(words)) == wanted - living, "as what was killed had it"
     finally:
         subprocess.run(["pkill", "-KILL", "-f", f"^{words}$"], check=False)
+
+
+@pytest.mark.parametrize("program", ["import time; time.sleep(60.4720) ", "if True:\n    import time\n    time.sleep(60.4721)"])
+def test_a_command_with_blanks_where_sh_would_drop_them_is_known_again(started, program):
+    child = started(sys.executable, "-c", program)[0]
+    found = process.look_at(child.pid)
+    text = process.as_sh_reads(found.command.decode())
+    assert ask(["processes_like", "1", str(found.user), found.name, text]).out == "back"
+    assert ask(["processes_like", "1", str(found.user), found.name, text.strip() if text.endswith(" ") else text.replace("    ", "")]).out == "missing"
+
+
+def test_the_end_of_a_load_is_known_beside_a_process_whose_name_has_two_lines(started, tmp_path):
+    """In the way back, where a variable that is not set is the end."""
+    stranger = started(sys.executable, "-c", "open('/proc/self/comm', 'w').write('two\\nlines'); print(flush=True); import time; time.sleep(60)",
+                       stdout=subprocess.PIPE)[0]
+    assert stranger.stdout.readline() and "\n" in process.look_at(stranger.pid).name
+    load = str(tmp_path / "load")
+    assert ask(["start_load", load, "--", "sleep", "60.4722"]).code == 0
+    for end, expected in (("", "running"), ('end_load "$1"; ', "ended")):
+        done = subprocess.run(["sh", "-ufc", "limit=\n" + VERBS + end + 'load_state "$1"; echo "$seen"', "sh", load], capture_output=True, text=True)
+        assert done.stdout.startswith(expected), done

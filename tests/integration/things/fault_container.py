@@ -2,14 +2,14 @@ from __future__ import annotations
 
 
 class Container:
-    """A container of a real engine, driven from this machine. Its restart policy would start it again."""
+    """A container of a real engine, driven from this machine. Its restart policy would start it again, were it not frozen."""
 
     whole = "running"
 
     def __init__(self, request, action):
         self.inventory, self.limit = None, []
         containers, image = request.getfixturevalue("containers"), request.getfixturevalue("voiceassist_image")
-        self.container = containers("sleeper", image, "redis", restart_policy={"Name": "always"})
+        self.container = containers("sleeper", image, "redis", restart_policy={"Name": "always"} if action != "pause" else None)
         self.broken = "paused" if action == "pause" else "exited"
         self.module = "gameday.chaos.fault_container"
         self.options = {"name": self.container.name, "action": action, **({"stop_timeout": 1} if action == "stop" else {})}

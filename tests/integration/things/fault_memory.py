@@ -11,4 +11,4 @@ class InContainer(stress.InContainer):
     fault = "fault_memory"
 
 
-CASES = [(OnHost, {"bytes": "64MiB"}), (InContainer, {"bytes": "64MiB"})]
+CASES = [(OnHost, {"bytes": "64MiB"}), (InContainer, {"bytes": "64MiB", "ramp": 1})]

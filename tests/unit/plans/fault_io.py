@@ -8,7 +8,7 @@ OWN = "/var/tmp/.gameday-0123456789ab"
 ROWS = [
     Row("a disk is busy", "fault_io", {"path": "/var/tmp", "workers": 2, "bytes": "1MiB"}, {},
         claim="io/host/var/tmp",
-        inject=["mkdir -m 0700 " + OWN, "start_load %s -- {stress} --timeout 33s --quiet --oomable --hdd 2 --hdd-bytes 1048576b --temp-path %s" % (FILE, OWN)],
+        inject=["mkdir -m 0700 " + OWN, "start_load %s -- {stress} --timeout 33s --quiet --oomable --hdd 2 --hdd-bytes 2097152b --temp-path %s" % (FILE, OWN)],
         revert=["end_load " + FILE, "rm -rf " + OWN],
         check="nothing_left %s -- load_state %s 0 1" % (OWN, FILE), broken=["running*"], whole=["ended"]),
 ]

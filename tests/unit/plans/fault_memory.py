@@ -13,7 +13,7 @@ ROWS = [
         check="load_state %s 51 0" % FILE, broken=["running*"], whole=["ended"]),
     Row("memory is taken step by step", "fault_memory", {"bytes": "80M", "ramp": 4}, {},
         claim="memory/host",
-        inject=[VM % (FILE, 8, 10 << 20) + " --backoff 500000"],
+        inject=[VM % (FILE, 8, 80 << 20) + " --backoff 500000"],
         revert=["end_load " + FILE],
         check="load_state %s 64 0" % FILE, broken=["running*"], whole=["ended"]),
 ]

@@ -7,16 +7,17 @@ from plans.row import Row
 FOLLOWERS = "RequiredBy,RequisiteOf,BoundBy,ConsistsOf,PropagatesStopTo,TriggeredBy"
 
 
-def unit(name="pg.service", real="pg.service", state="active", load="loaded", path="/etc/systemd/system/pg.service", followers=""):
-    """The host's answers about a unit, and about api.service, which may go down with it."""
+def unit(name="pg.service", real="pg.service", state="active", load="loaded", path="/etc/systemd/system/pg.service", followers="", follows=""):
+    """The host's answers about a unit, and about one whose file is C(follows), which may go down with it."""
+    follower = followers or "api.service"
     show = "systemctl show --property "
     both = "LoadState=loaded\nActiveState=active"
     return {
         show + "Id,LoadState,ActiveState,FragmentPath " + name:
             "Id=%s\nLoadState=%s\nActiveState=%s\nFragmentPath=%s" % (real, load, state, path),
         show + FOLLOWERS + " " + real: "RequiredBy=%s multi-user.target\nBoundBy=\n" % followers,
-        show + FOLLOWERS + " api.service": "RequiredBy=\n",
-        show + "ActiveState api.service": "ActiveState=active",
+        show + FOLLOWERS + " " + follower: "RequiredBy=\n",
+        show + "ActiveState,FragmentPath " + follower: "ActiveState=active\nFragmentPath=" + follows,
         show + "LoadState,ActiveState " + real: both,
         show + "LoadState,ActiveState %s api.service" % real: both + "\n\n" + both,
     }
@@ -35,7 +36,8 @@ ROWS = [
                 "systemctl start pg.service"],
         check="systemctl show --property LoadState,ActiveState pg.service",
         broken=["LoadState=masked\nActiveState=inactive*", "LoadState=masked\nActiveState=failed*"],
-        whole=["LoadState=loaded\nActiveState=active"], holds=["unit pg.service"], absent=["/run/systemd/system.control/pg.service"]),
+        whole=["LoadState=loaded\nActiveState=active"], gone=["LoadState=not-found*"],
+        holds=["unit pg.service"], absent=["/run/systemd/system.control/pg.service"]),
     Row("a service stops with what needs it", "fault_service", {"name": "pg.service"}, unit(followers="api.service"),
         claim="service/pg.service",
         inject=["mkdir -p /run/systemd/system.control",
@@ -49,6 +51,7 @@ ROWS = [
         check="systemctl show --property LoadState,ActiveState pg.service api.service",
         broken=["LoadState=masked\nActiveState=inactive*", "LoadState=masked\nActiveState=failed*"],
         whole=["LoadState=loaded\nActiveState=active\n\nLoadState=loaded\nActiveState=active"],
+        gone=["LoadState=not-found*", "LoadState=loaded\nActiveState=active\n\nLoadState=not-found*"],
         holds=["unit pg.service", "unit api.service"], absent=["/run/systemd/system.control/pg.service"]),
 ]
 
@@ -62,6 +65,11 @@ REFUSED = [
     ("one connection's sshd", "fault_service", {"name": "pg"}, unit(real="sshd@3-10.0.0.1:22.service"), "is never stopped"),
     ("journald", "fault_service", {"name": "pg"}, unit(real="systemd-journald.service"), "is never stopped"),
     ("unit where the mask would lie", "fault_service", {"name": "pg"}, unit(path="/run/systemd/system.control/pg.service"), "our mask"),
+    ("sshd, which goes down with it", "fault_service", {"name": "pg"}, unit(followers="ssh.service"),
+     "name: ssh.service, which goes down with pg.service, is never stopped"),
+    ("unit of systemd-run", "fault_service", {"name": "pg"}, unit(path="/run/systemd/transient/pg.service"), "was made by systemd-run"),
+    ("unit of systemd-run, which goes down with it", "fault_service", {"name": "pg"},
+     unit(followers="job.service", follows="/run/systemd/transient/job.service"), "job.service, which goes down with pg.service, was made by systemd-run"),
     ("no systemd", "fault_service", {"name": "pg"}, dict.fromkeys(unit(), Answer(1, "", "System has not been booted with systemd")),
      "systemd cannot be asked on this host (is it PID 1? are you root?): System has not been booted"),
     *[("unit called %r" % name, "fault_service", {"name": name}, {}, "is no name of a unit") for name in ("", "-x", "a b", "a/b", "pg\n", "a;b")],

@@ -24,6 +24,7 @@ class Row:
     whole: list
     holds: list = field(default_factory=list)
     absent: list = field(default_factory=list)
+    gone: list = field(default_factory=list)
 
 
 ID = "0123456789abcdef" * 4

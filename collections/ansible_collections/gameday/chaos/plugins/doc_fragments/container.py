@@ -14,6 +14,7 @@ options:
   docker_host:
     description:
       - Where the engine listens, as C(docker --host) takes it, for example V(unix:///run/user/1000/docker.sock).
-      - Without it, the E(DOCKER_HOST) of the task's environment, else the engine's default.
+      - Without it, what the client reads in the environment of the task (E(DOCKER_HOST), E(DOCKER_CONTEXT), E(DOCKER_CONFIG), E(DOCKER_TLS_VERIFY),
+        E(DOCKER_CERT_PATH)), else its default. The way back gets that as options.
     type: str
 """

@@ -16,8 +16,9 @@ import urllib.parse
 
 from ansible_collections.gameday.chaos.plugins.module_utils import interfaces, process, toxiproxy, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
+from ansible_collections.gameday.chaos.plugins.module_utils.container import from_environment, starting
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, kept
-from ansible_collections.gameday.chaos.plugins.module_utils.unit import SPARED, followers
+from ansible_collections.gameday.chaos.plugins.module_utils.unit import Vital, followers, properties, refuse
 
 MOST_THINGS = 12
 DOCKER_ACTS = {"stop": "exited", "kill": "exited", "pause": "paused"}
@@ -70,9 +71,8 @@ def options_and_rest(words, with_value):
 
 def docker(words, look):
     globals_, rest = options_and_rest(words[1:], DOCKER_OPTIONS)
-    client = [find_tool("docker") or "docker", *globals_]
-    if os.environ.get("DOCKER_HOST") and not set(globals_) & {"-H", "--host", "-c", "--context"}:
-        client += ["--host", os.environ["DOCKER_HOST"]]
+    engine = from_environment() if not set(globals_) & {"-H", "--host", "-c", "--context", "--config"} else []
+    client = [find_tool("docker") or "docker", *engine, *globals_]
     if rest[:1] == ["compose"]:
         return of_compose([*client, "compose"], rest[1:], client, look)
     rest = rest[1:] if rest[:1] == ["container"] else rest
@@ -83,7 +83,7 @@ def docker(words, look):
 
 
 def compose(words, look):
-    client = [find_tool("docker") or "docker"] + (["--host", os.environ["DOCKER_HOST"]] if os.environ.get("DOCKER_HOST") else [])
+    client = [find_tool("docker") or "docker", *from_environment()]
     return of_compose([words[0]], words[1:], client, look)
 
 
@@ -136,9 +136,9 @@ def containers(client, act, options, names, look):
         claim="container/" + ",".join(name for _identity, name in known),
         target="container " + ", ".join("%s (%s)" % (name, identity[:12]) for identity, name in known),
         inject=[],
-        revert=[[*client, "unpause" if act == "pause" else "start", identity] for identity, _name in known],
+        revert=[[*client, step, identity] for step in starting(act) for identity, _name in known],
         check=Check([*client, "ps", "--all", "--no-trunc", *filters, "--format", "{{.State}}"], broken=["\n".join([DOCKER_ACTS[act]] * len(known))],
-                    whole=["\n".join(["running"] * number) for number in range(len(known), -1, -1)]),
+                    whole=["\n".join(["running"] * len(known))], gone=["\n".join(["running"] * number) for number in range(len(known))]),
         areas={"containers": ["%s (%s)" % (name, identity[:12]) for identity, name in known]},
         containers_command=tuple(client),
         logs=[{"container": name} for _identity, name in known],
@@ -155,10 +155,12 @@ def systemctl(words, look):
     units = [name if re.search(r"\.[a-z]+$", name) else name + ".service" for name in rest[1:] if not name.startswith("-")]
     if not 0 < len(units) <= 4 or any(not re.fullmatch(r"[A-Za-z0-9:_.\\@-]+", unit) for unit in units):
         raise Refused("it names %s units" % len(units))
-    spared = [unit for unit in units if SPARED.fullmatch(unit)]
-    if spared:
-        raise Never("it would stop %s, by which the host or the connection lives" % ", ".join(spared))
-    together = [name for name in dict.fromkeys(one for unit in units for one in followers(look, unit)) if name not in units]
+    try:
+        for unit in units:
+            refuse(unit, unit, properties(look, unit, "FragmentPath"))
+        together = [name for name in dict.fromkeys(one for unit in units for one in followers(look, unit)) if name not in units]
+    except Refused as error:
+        raise (Never if isinstance(error, Vital) else Refused)(str(error).replace("name: ", "", 1)) from None
     question = ["systemctl", "show", "--property", "ActiveState", *units, *together]
     answer = look(question)
     before = answer.out.strip()
@@ -286,7 +288,7 @@ def starting_again(one):
     except OSError:
         raise Refused("%s may not be looked at by this user" % one) from None
     other = ["setpriv", "--reuid", str(one.user), "--regid", str(group), "--clear-groups"] if one.user != os.geteuid() else []
-    return ["start_process", folder, *other, program, *words[1:]]
+    return ["start_process", process.umask(one.pid), folder, *other, program, *words[1:]]
 
 
 # Toxiproxy

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 
 from ansible_collections.gameday.chaos.plugins.module_utils import process
 from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
@@ -18,8 +19,32 @@ TOOLS = ("docker", "nsenter")
 
 def client(params):
     """The client with the engine it talks to spelled out, so that the way back, with no environment, talks to the same one."""
-    host = params["docker_host"] or os.environ.get("DOCKER_HOST")
-    return [find_tool("docker") or "docker"] + (["--host", host] if host else [])
+    return [find_tool("docker") or "docker", *from_environment(params["docker_host"])]
+
+
+def from_environment(host=None):
+    """What docker's client reads in its environment, as options."""
+    env = os.environ
+    home = os.path.join(env.get("HOME", ""), ".docker")
+    usual = os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".docker")  # where the client looks that has no HOME
+    folder = env.get("DOCKER_CONFIG") or (home if os.path.isdir(home) and os.path.realpath(home) != os.path.realpath(usual) else None)
+    host = host or env.get("DOCKER_HOST")
+    words = ["--config", folder] if folder else []
+    if host:
+        words += ["--host", host]
+    elif env.get("DOCKER_CONTEXT"):
+        words += ["--context", env["DOCKER_CONTEXT"]]
+    if env.get("DOCKER_TLS_VERIFY"):
+        words.append("--tlsverify")
+        if env.get("DOCKER_CERT_PATH"):
+            for option, name in (("--tlscacert", "ca.pem"), ("--tlscert", "cert.pem"), ("--tlskey", "key.pem")):
+                words += [option, os.path.join(env["DOCKER_CERT_PATH"], name)]
+    return words
+
+
+def starting(action):
+    """The steps back to a container that runs; one that is frozen may have ended, too, by the time."""
+    return ["unpause", "start"] if action == "pause" else ["start"]
 
 
 def inspect(params, look, option):

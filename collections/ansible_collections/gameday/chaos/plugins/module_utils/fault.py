@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
+import shutil
 import signal
 import time
 import traceback
@@ -47,6 +47,7 @@ class Check:
     argv: list
     broken: list
     whole: list
+    gone: list = field(default_factory=list)  # answers that tell of a thing which is no more: there is nothing to put back
     gone_after_reboot: bool = False
     absent: list = field(default_factory=list)  # files of ours that the answer does not tell of; while one is there, it is not whole
 
@@ -188,7 +189,7 @@ class FaultRun:
 
     def require_tools(self):
         tools = self.tools(self.params) if callable(self.tools) else self.tools
-        missing = [name for name in (*tools, *WAY_BACK_TOOLS) if not find_tool(name)]
+        missing = [name for name in tools if not find_tool(name)] + [name for name in WAY_BACK_TOOLS if not shutil.which(name, path=way_back.PATH)]
         if missing:
             raise Refused("%s not found on this host: %s needs %s. Install it, or choose another fault; nothing was touched"
                           % (", ".join(missing), self.kind, "them" if len(missing) > 1 else "it"))
@@ -271,7 +272,7 @@ class FaultRun:
             problem = "%s: %s" % (type(error).__name__, error)
         finally:
             for number in with_signals:
-                signal.signal(number, signal.SIG_IGN)
+                signal.signal(number, lambda *_ignored: None)  # not SIG_IGN, which what the way back starts would inherit
         if problem:
             self.undo(plan, problem)
         self.ledger.prune()
@@ -318,7 +319,7 @@ class FaultRun:
         time.sleep(pause)
         while True:
             seen = ask(plan.check.argv).out.strip()
-            if matches(seen, plan.check.broken):
+            if way_back.matches(seen, plan.check.broken):
                 break
             if clock.uptime() > min(give_up, record["ends_uptime"]):
                 return "it was injected but shows no effect: %s says %r" % (record["check"], seen)
@@ -352,10 +353,6 @@ def kept(claim, name):
 
 def interrupt(number, frame):
     raise Interrupted("the module was ended by signal %s" % number)
-
-
-def matches(seen, patterns):
-    return any(fnmatch.fnmatchcase(seen, pattern.replace("[", "[[]").replace("?", "[?]")) for pattern in patterns)
 
 
 def halted_words(halted):

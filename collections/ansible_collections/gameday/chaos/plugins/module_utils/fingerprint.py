@@ -91,6 +91,15 @@ AREAS = {"containers": containers, "services": services, "processes": processes,
          "qdiscs": qdiscs, "nftables": nftables}
 
 
+def is_no_more(area, thing):
+    """Whether a thing that the picture does not show any more is not on this host any more, so that nothing of it can be left."""
+    if area == "qdiscs":
+        return not os.path.exists("/sys/class/net/" + thing.split()[0])
+    if area == "services":  # systemd does not list one that nobody needs while it is stopped
+        return ask(["systemctl", "show", "--property", "LoadState", thing]).out.strip() == "LoadState=not-found"
+    return area in ("containers", "proxies")
+
+
 def take(areas, containers_command=("docker",)):
     """A picture of these areas and of those that cost nothing."""
     picture = {}

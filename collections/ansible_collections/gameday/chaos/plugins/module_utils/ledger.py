@@ -96,7 +96,8 @@ class Ledger:
     def write(self, record, plan):
         """
         Write the record and its way back aside, to disk; arm the timer and see it armed; move the record into place in one step.
-        So there is never a record without a timer. Raises Held when the claim is taken, NotArmed when the timer is not to be had.
+        So there is never a record without a timer. Raises Held when the claim is taken, NotArmed when the timer is not to be had; and LedgerError when
+        the way back, rehearsed meanwhile, would not know from what this host answers that the thing is as before.
         """
         here = self.folder(record["claim"])
         aside = os.path.join(self.root, ".new-%s" % record["id"])
@@ -104,9 +105,10 @@ class Ledger:
             os.mkdir(aside, 0o700)
             try:
                 self.fill(aside, record, way_back.script(record, plan, self.root, here))
-                timer.arm(record, aside, here)
+                with rehearsal(aside, record, plan):
+                    timer.arm(record, aside, here)
                 os.rename(aside, here)
-            except (OSError, timer.NotArmed):
+            except (OSError, timer.NotArmed, LedgerError):
                 timer.disarm(record, aside)
                 shutil.rmtree(aside, ignore_errors=True)
                 holder = self.read(here)
@@ -347,6 +349,20 @@ class Ledger:
                 reboot.forget(units - {record["id"] for record in self.in_place()})
         except OSError:
             pass
+
+
+@contextmanager
+def rehearsal(aside, record, plan):
+    """Ask the way back for what it would take for whole, while something else is done."""
+    process = way_back.begin(os.path.join(aside, "revert"), "rehearse")
+    try:
+        yield
+    finally:
+        code, said = way_back.end(process, SWEEP_SECONDS)
+    if code or not way_back.matches(said, plan.check.whole):
+        raise LedgerError("%s: the way back would not know when it is done. As a script with nothing but PATH=%s in its environment it asks: %s -- and is "
+                          "told %r, which should be %s before anything is broken. See what that command needs on this host; nothing was touched"
+                          % (record["claim"], way_back.PATH, record["check"], said, " or ".join(map(repr, plan.check.whole[:3]))))
 
 
 def new_id():

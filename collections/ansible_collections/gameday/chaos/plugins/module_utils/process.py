@@ -62,6 +62,15 @@ def look_at(pid, wanted=None):
                    flags=int(fields[6]))
 
 
+def umask(pid):
+    """As it is shown, such as 0022: what a process makes without it may be more, or less, than others may use."""
+    try:
+        with open("/proc/%s/status" % pid) as source:
+            return next((line.split()[1] for line in source if line.startswith("Umask:")), "0022")
+    except OSError:
+        return "0022"
+
+
 def every(state=None):
     found = (look_at(entry, state) for entry in os.listdir("/proc") if entry.isdigit())
     return [one for one in found if one]

@@ -10,6 +10,7 @@ from ansible_collections.gameday.chaos.plugins.module_utils.parallel import at_o
 from ansible_collections.gameday.chaos.plugins.module_utils.text import printable
 
 NOTES = 20
+PROVABLE = 3600  # seconds; what has changed later is others' work
 AT_ONCE = 8
 
 
@@ -50,6 +51,11 @@ def recover(ledger, run=None, claim=None, all=False, by="recover", dry=False):
     })
 
 
+def ended_long_ago(record):
+    """Whether it was put back, as its own question said, so long ago that what is different now says nothing of it."""
+    return record.get("ended_uptime") is not None and (record["ended_boot"] != clock.boot_id() or clock.uptime() - record["ended_uptime"] > PROVABLE * 100)
+
+
 def proof(records):
     """Compare the pictures: what a fault touched must be as before it; what else changed is told, and is not ours."""
     residue, notes, pictures = [], set(), {}
@@ -60,9 +66,10 @@ def proof(records):
             pictures[key] = fingerprint.take(record["areas"], command)
         for area, thing, was, now in fingerprint.differences(record.get("before", {}), pictures[key]):
             words = "%s %s: %s before, %s now" % (area, thing, was or "not there", now or "not there")
-            removed = area in ("containers", "proxies") and now is None
-            if thing in record["areas"].get(area, ()) and not removed:
-                residue.append("%s: %s" % (record["claim"], words))
-            else:
+            if thing not in record["areas"].get(area, ()) or now is None and fingerprint.is_no_more(area, thing):
                 notes.add(words)
+            elif ended_long_ago(record):
+                notes.add("%s, changed since the fault %s ended, which was %s" % (words, record["claim"], public(record)["end"]))
+            else:
+                residue.append("%s: %s" % (record["claim"], words))
     return residue, sorted(notes)[:NOTES]

@@ -69,7 +69,7 @@ def get(url):
 def check(url, broken, whole):
     """The question after a fault. A server on this host that is not there has forgotten everything; one elsewhere may only be out of reach."""
     if re.match(r"https?://(127\.|\[::1\])", url):
-        return Check(["ask_local_server", *get(url)[1:]], broken=broken, whole=[*whole, "no server"])
+        return Check(["ask_local_server", *get(url)[1:]], broken=broken, whole=whole, gone=["no server"])
     return Check(get(url), broken=broken, whole=whole)
 
 

@@ -9,7 +9,12 @@ import re
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Refused
 
 SPARED = re.compile(r"(sshd?|sshd?@.*|systemd-.*|dbus.*|init|gameday-.*)\.(service|socket)")  # the host or the connection lives by them
+TRANSIENT = "/run/systemd/transient/"  # units of systemd-run, which systemd forgets when they stop
 FOLLOWERS = ("RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo", "TriggeredBy")
+
+
+class Vital(Refused):
+    """The host or the connection lives by it."""
 
 
 def properties(look, unit, *names):
@@ -25,8 +30,25 @@ def followers(look, unit):
     while queue:
         related = properties(look, queue.pop(0), *FOLLOWERS)
         for name in sorted({one for names in related.values() for one in names.split()}):
-            if name not in found and name != unit and not name.endswith(".target") \
-                    and properties(look, name, "ActiveState").get("ActiveState") == "active":
-                found.append(name)
-                queue.append(name)
+            if name not in found and name != unit and not name.endswith(".target"):
+                state = properties(look, name, "ActiveState", "FragmentPath")
+                if state.get("ActiveState") == "active":
+                    refuse(unit, name, state)
+                    found.append(name)
+                    queue.append(name)
     return found
+
+
+def refuse(unit, name, state):
+    """A unit that must not, or could not, be put back."""
+    with_it = "" if name == unit else ", which goes down with %s," % unit
+    if SPARED.fullmatch(name):
+        raise Vital("name: %s%s is never stopped, because the host or the connection lives by it" % (name, with_it))
+    if (state.get("FragmentPath") or "").startswith(TRANSIENT):
+        raise Refused("name: %s%s was made by systemd-run, and systemd forgets it when it stops: there is no way back" % (name, with_it))
+
+
+def uninstalled(whole):
+    """What systemctl show says in place of C(whole) where the first of the units, or one other, is no more."""
+    gone, units = "LoadState=not-found*", whole.split("\n\n")
+    return [gone] + ["\n\n".join([*units[:place], gone, *units[place + 1:]]) for place in range(1, len(units))]

@@ -9,10 +9,18 @@ import sys
 # A process is known by its pid and start time, which a reused pid cannot fake.
 # They leave their answer in $seen and, but for start_process, need no new process, so that they work when none can be had.
 VERBS = r"""
-look_at() {
-    state= start= line= stat=
+stat_of() {
+    # What /proc tells of a process behind its name, which may be of several lines.
+    line= stat=
     while read -r line || [ -n "$line" ]; do stat="$stat $line"; line=; done 2>/dev/null <"/proc/$1/stat" || return 1
-    set -- ${stat##*) }
+    stat=${stat##*) }
+    [ -n "$stat" ]
+}
+
+look_at() {
+    state= start=
+    stat_of "$1" || return 1
+    set -- $stat
     state=${1:-} start=${20:-}
     case $state in ''|Z|X|x) return 1 ;; esac
 }
@@ -62,10 +70,10 @@ processes_like() {
     shift 3
     set +f
     for folder in /proc/[0-9]*; do
-        { read -r line <"$folder/comm"; } 2>/dev/null || continue
+        { IFS= read -r line <"$folder/comm"; } 2>/dev/null || continue
         [ "$line" = "$name" ] && look_at "${folder#/proc/}" || continue
         text= line=
-        while read -r line || [ -n "$line" ]; do text="$text$line"; line=; done 2>/dev/null <"$folder/cmdline"
+        while IFS= read -r line || [ -n "$line" ]; do text="$text$line"; line=; done 2>/dev/null <"$folder/cmdline"
         known=
         for command; do [ "$text" != "$command" ] || known=1; done
         [ -n "$known" ] || continue
@@ -81,7 +89,7 @@ process_in_pid_file() {
     seen=missing pid=
     { read -r pid _ <"$1"; } 2>/dev/null
     case $pid in ''|*[!0-9]*) return 0 ;; esac
-    { read -r line <"/proc/$pid/comm"; } 2>/dev/null || return 0
+    { IFS= read -r line <"/proc/$pid/comm"; } 2>/dev/null || return 0
     if [ "$line" = "$2" ] && look_at "$pid"; then seen=back; fi
 }
 
@@ -117,8 +125,8 @@ of_session() {
     if look_at "$leader" && [ "$start" != "$began" ]; then return 0; fi  # a pid is used again only when its session is empty
     set +f
     for folder in /proc/[0-9]*; do
-        { read -r line <"$folder/stat"; } 2>/dev/null || continue
-        set -- ${line##*) }
+        stat_of "${folder#/proc/}" || continue
+        set -- $stat
         case $1 in Z|X|x) continue ;; esac
         [ "$4" = "$leader" ] || continue
         members="$members ${folder#/proc/}" ticks=$((ticks + ${12} + ${13})) pages=$((pages + ${22}))
@@ -270,7 +278,7 @@ fill_inodes() {
 }
 
 start_process() {
-    # One that comes up as something else than what was killed would be started again and again.
+    # start_process UMASK FOLDER COMMAND... One that comes up as something else than what was killed would be started again and again.
     starts=$((${starts:-0} + 1))
     [ $starts -le $((3 * ${wanted:-1})) ] || return 0
     # Of several alike only those are started that are missing, as processes_like has counted them just now.
@@ -279,8 +287,8 @@ start_process() {
         found=$((found + 1))
     fi
     # Not with "&" where it can be had otherwise: sh starts background commands with INT and QUIT ignored, and they would stay so.
-    if setsid -f true 2>/dev/null; then (cd "$1" && shift && exec setsid -f "$@") </dev/null >/dev/null 2>&1 9<&-
-    else (cd "$1" && shift && exec setsid "$@") </dev/null >/dev/null 2>&1 9<&- & fi
+    if setsid -f true 2>/dev/null; then (umask "$1" && cd "$2" && shift 2 && exec setsid -f "$@") </dev/null >/dev/null 2>&1 9<&-
+    else (umask "$1" && cd "$2" && shift 2 && exec setsid "$@") </dev/null >/dev/null 2>&1 9<&- & fi
 }
 """
 

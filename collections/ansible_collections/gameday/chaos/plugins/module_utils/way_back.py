@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import re
 import shlex
@@ -184,6 +185,12 @@ state)
     if ! ours; then echo "nothing in place: this fault has ended"; exit 1
     elif restored; then echo "back as before (the record is still here): $seen"; exit 1
     else echo "still in place: "@CLAIM@": $seen"; exit 0; fi ;;
+rehearse)
+    # Before anything is broken: with what this host has, would it be known to be whole?
+    { command exec 9<"$0" && command eval flock -w 1 9; } || { echo "flock cannot wait for a lock: the one of util-linux can"; exit 3; }
+    $limit true || { echo "timeout cannot kill what does not end: the one of coreutils can"; exit 3; }
+    restored || { echo "$seen"; exit 1; }
+    printf '%s\n' "$seen" ;;
 timer|wait|boot)
     [ "${2:-$id}" = "$id" ] || exit 0  # armed for an earlier fault on the same claim
     case $by in
@@ -232,6 +239,11 @@ def pattern(text):
     return "*".join(shlex.quote(part) if part else "" for part in text.split("*")) or "''"
 
 
+def matches(seen, patterns):
+    """As the script sees it."""
+    return any(fnmatch.fnmatchcase(seen, pattern.replace("[", "[[]").replace("?", "[?]")) for pattern in patterns)
+
+
 def call(argv):
     return quote(argv) if argv[0] in VERB_NAMES else "$limit " + quote(argv)
 
@@ -241,11 +253,11 @@ def check_text(check):
     if check.argv[0] in VERB_NAMES:
         ask = "    seen=\n    %s || return 1" % quote(check.argv)
     else:
-        ask = "    seen=$(%s 2>&1 9<&-) || return 1" % call(check.argv)
+        ask = "    seen=$({0} 2>/dev/null 9<&-) || {{ seen=$({0} 2>&1 9<&-); return 1; }}".format(call(check.argv))
     guard = "" if not check.gone_after_reboot else "    same_boot || { seen='rebooted since'; return 0; }\n"
     for path in map(shlex.quote, check.absent):
         guard += "    [ ! -e %s ] && [ ! -L %s ] || { seen=%s' is there'; return 1; }\n" % (path, path, path)
-    return "%s%s\n    case $seen in %s) return 0 ;; esac\n    return 1" % (guard, ask, "|".join(pattern(p) for p in check.whole))
+    return "%s%s\n    case $seen in %s) return 0 ;; esac\n    return 1" % (guard, ask, "|".join(pattern(p) for p in check.whole + check.gone))
 
 
 def revert_text(steps):
@@ -286,12 +298,22 @@ def script(record, plan, ledger, here):
     return re.sub("@([A-Z_]+)@", lambda name: values[name.group(1)], SCRIPT)
 
 
+def begin(path, by):
+    return subprocess.Popen(["/bin/sh", path, by], env={"PATH": PATH}, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def end(process, seconds):
+    """(exit code, what it said)"""
+    try:
+        said = process.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return 124, "the way back did not finish within %s s" % seconds
+    return process.returncode, said.decode("utf-8", "replace").strip()
+
+
 def run(path, by, seconds):
     """Run a way back now; returns (exit code, what it said)."""
-    environment = {"PATH": PATH}
-    try:
-        done = subprocess.run(["/bin/sh", path, by], env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=seconds, start_new_session=True, check=False)
-    except subprocess.TimeoutExpired:
-        return 124, "the way back did not finish within %s s" % seconds
-    return done.returncode, done.stdout.decode("utf-8", "replace").strip()
+    return end(begin(path, by), seconds)

@@ -57,7 +57,8 @@ options:
   docker_host:
     description:
       - Where the engine listens, as C(docker --host) takes it, for example V(unix:///run/user/1000/docker.sock).
-      - Without it, the E(DOCKER_HOST) of the task's environment, else the engine's default.
+      - Without it, what the client reads in the environment of the task (E(DOCKER_HOST), E(DOCKER_CONTEXT), E(DOCKER_CONFIG), E(DOCKER_TLS_VERIFY),
+        E(DOCKER_CERT_PATH)), else its default. The way back gets that as options.
     type: str
 requirements:
   - The docker command-line client on the host, and permission on the engine's socket.
@@ -111,6 +112,7 @@ OPTIONS = {
 PERIOD = 100000  # microseconds, the kernel's own default
 MOST_NETWORKS = 4
 BROKEN = {"stop": "exited", "kill": "exited", "pause": "paused"}
+OF_ACTION = {"signal": "kill", "stop_timeout": "stop", "networks": "disconnect", "cpus": "throttle", "memory": "throttle", "pids": "throttle"}
 
 
 def claim(params, look):
@@ -121,6 +123,9 @@ def plan(params, look):
     found = container.running(params, look, "name")
     name, identity = found["Name"].lstrip("/"), found["Id"]
     client = container.client(params)
+    for option, of in OF_ACTION.items():
+        if params[option] != OPTIONS[option].get("default") and params["action"] != of:
+            raise Refused("%s: is only for action: %s, and this is action: %s" % (option, of, params["action"]))
     act = {"disconnect": disconnecting, "throttle": throttling}.get(params["action"], ending)(params, look, found, client)
     return Plan(
         claim="container/" + name,
@@ -152,9 +157,9 @@ def ending(params, look, found, client):
     }[action]
     return dict(
         inject=[[*client, *step] for step in inject],
-        revert=[[*client, "unpause" if action == "pause" else "start", identity]],
+        revert=[[*client, step, identity] for step in container.starting(action)],
         check=Check([*client, "ps", "--all", "--no-trunc", "--filter", "id=" + identity, "--format", "{{.State}}"],
-                    broken=[BROKEN[action]], whole=["running", ""]),
+                    broken=[BROKEN[action]], whole=["running"], gone=[""]),
     )
 
 
@@ -183,14 +188,15 @@ def disconnecting(params, look, found, client):
     return dict(
         inject=[[*client, "network", "disconnect", name, identity] for name in chosen],
         revert=back,
-        check=Check([*client, "ps", "--all", "--no-trunc", "--filter", "id=" + identity, "--format", "on {{.Networks}}."],
-                    broken=named([name for name in known if name not in chosen]), whole=[*named(known), ""]),
+        check=Check([*client, "ps", "--all", "--no-trunc", "--filter", "id=" + identity, "--format", 'on ,{{join (split .Networks ",") ",,"}},'],
+                    broken=[pattern.replace("*", "") for pattern in named([name for name in known if name not in chosen] or [""])],
+                    whole=named(chosen), gone=[""]),
     )
 
 
 def named(networks):
-    """What docker ps may say of these networks: it does not sort them."""
-    return ["on %s." % ",".join(order) for order in itertools.permutations(networks)]
+    """What docker ps may say of these networks, and perhaps of others: it does not sort them."""
+    return ["on *" + "*".join(",%s," % name for name in order) + "*" for order in itertools.permutations(networks)]
 
 
 def throttling(params, look, found, client):
@@ -207,7 +213,7 @@ def throttling(params, look, found, client):
         inject=[["write", file, value] for file, value in limits],
         revert=[["write", file, value] for (file, _value), value in zip(limits, before)],
         check=Check(["content", *(file for file, value in limits)], broken=[answer(value for file, value in limits)],
-                    whole=[answer(before), answer("gone" for one in limits)]),
+                    whole=[answer(before)], gone=[answer("gone" for one in limits)]),
     )
 
 

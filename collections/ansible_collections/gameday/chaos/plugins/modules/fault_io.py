@@ -85,7 +85,7 @@ def plan(params, look):
     named = claim(params, look)
     name = ".gameday-" + new_id()  # nobody else's, not even another host's on a shared file system
     own = ["%s/%s" % (path.rstrip("/"), name) for path in paths]
-    stressors = ["--hdd", str(params["workers"]), "--hdd-bytes", "%sb" % wanted, "--temp-path", own[0]]
+    stressors = ["--hdd", str(params["workers"]), "--hdd-bytes", "%sb" % (wanted * params["workers"]), "--temp-path", own[0]]
     words = "the disk of %s in %s, %s at a time" % (params["path"], target.words, params["workers"])
     return load.plan(named, target, stressors, params, [words], minimum=(0, 1),
                      before=[["mkdir", "-m", "0700", own[0]]], after=[["rm", "-rf", one] for one in own], leaves=own)

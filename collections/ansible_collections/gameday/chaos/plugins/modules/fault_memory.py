@@ -97,7 +97,8 @@ def plan(params, look):
         raise Refused("%s: %s may still take %d MiB of its %d MiB; taking %d MiB would leave less than a twentieth, and the kernel might end innocent "
                       "processes. Take less, or say allow_oom: true" % (option, target.words, available / MEBIBYTE, total / MEBIBYTE, wanted / MEBIBYTE))
     workers = STEPS if params["ramp"] else 1
-    stressors = ["--vm", str(workers), "--vm-bytes", "%sb" % (wanted // workers), "--vm-keep", "--vm-hang", "0", "--vm-method", "zero-one"]
+    # What is given as --vm-bytes is for all of them together.
+    stressors = ["--vm", str(workers), "--vm-bytes", "%sb" % wanted, "--vm-keep", "--vm-hang", "0", "--vm-method", "zero-one"]
     if params["ramp"]:
         stressors += ["--backoff", str(params["ramp"] * 1000000 // workers)]
     words = "%d MiB of %s, which may still take %d of %d MiB" % (wanted / MEBIBYTE, target.words, available / MEBIBYTE, total / MEBIBYTE)

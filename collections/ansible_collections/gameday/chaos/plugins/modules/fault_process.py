@@ -54,7 +54,8 @@ options:
     default: KILL
   restart:
     description:
-      - The command that starts the process again, as a list of words (no shell). It is run detached, with an empty environment but for E(PATH).
+      - The command that starts the process again, as a list of words (no shell). It is run detached, with the umask of
+        what was killed, and an empty environment but for E(PATH).
       - What it starts must be recognisable as what was killed, by O(pid_file) or O(port) where these were given, else by the same
         command line. After three starts without success the way back only waits.
       - To start it as another user, put C(setpriv) or C(runuser) in front.
@@ -115,6 +116,7 @@ from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, 
 
 SELECTORS = ("pid_file", "name", "pattern", "port", "user")
 MAXIMUM_RESTART = 3600
+OF_KILL = ("signal", "restart", "restart_directory", "restart_within", "supervised")
 OPTIONS = {
     "pid_file": {"type": "path"},
     "name": {"type": "str"},
@@ -184,11 +186,11 @@ def back(params, found):
         return ["process_in_pid_file", params["pid_file"], first.name]
     commands = [process.as_sh_reads(first.command.decode("utf-8", "surrogateescape"))]
     if params["restart"]:  # the same program, perhaps by its full path now
-        commands.append(process.as_sh_reads("".join(restarting(params)[2:])))
+        commands.append(process.as_sh_reads("".join(restarting(params, first)[3:])))
     return ["processes_like", str(len(found)), str(first.user), first.name, *dict.fromkeys(commands)]
 
 
-def restarting(params):
+def restarting(params, first):
     """The command as it was given, but with its path spelled out where the way back's own search path would not find it."""
     name = params["restart"][0]
     program = find_tool(name)
@@ -199,7 +201,7 @@ def restarting(params):
     if not os.path.isdir(params["restart_directory"]):
         raise Refused("restart_directory: %s is no folder on this host" % params["restart_directory"])
     known = shutil.which(name, path=way_back.PATH) is not None
-    return ["start_process", params["restart_directory"], name if known else program, *params["restart"][1:]]
+    return ["start_process", process.umask(first.pid), params["restart_directory"], name if known else program, *params["restart"][1:]]
 
 
 def killing(params, found, identities):
@@ -212,11 +214,15 @@ def killing(params, found, identities):
                       "or say that something else does (supervised: true)")
     if len({(one.name, one.command, one.user) for one in found}) > 1 and params["port"] is None:
         raise Refused("count: the %s processes are not alike, and one restart command could not bring them all back; break them one by one" % len(found))
+    others = process.listeners(params["port"])[0] - {one.pid for one in found} if params["port"] is not None else ()
+    if others:
+        raise Refused("port: %s is held open by %s, too, and would stay open without %s: it could not be told whether that is back. Point at it without port"
+                      % (params["port"], ", ".join("pid %s" % pid for pid in sorted(others)[:5]), found[0]))
     if params["port"] is not None and len(found) > 1:
         raise Refused("count: of %s processes that listen on one port it could not be told whether all are back; break them one by one" % len(found))
     return dict(
         inject=[["signal_processes", signal, *identities], *([["gone_or_killed", "10", *identities]] if signal != "KILL" else [])],
-        revert=[restarting(params)] * len(found) if params["restart"] else [],
+        revert=[restarting(params, found[0])] * len(found) if params["restart"] else [],
         check=Check(back(params, found), broken=["missing"], whole=["back"]),
         settle=params["restart_within"],
         lasting=not params["supervised"],
@@ -228,6 +234,11 @@ def plan(params, look):
         raise Refused("count: %s is less than 1" % params["count"])
     if not 1 <= params["restart_within"] <= MAXIMUM_RESTART:
         raise Refused("restart_within: %s is not between 1 and %s seconds" % (params["restart_within"], MAXIMUM_RESTART))
+    if params["pid_file"] is not None and not os.path.isabs(params["pid_file"]):
+        raise Refused("pid_file: %r is not absolute; the way back runs in / and would look elsewhere" % params["pid_file"])
+    for option in OF_KILL if params["action"] != "kill" else ():
+        if params[option] != OPTIONS[option].get("default"):
+            raise Refused("%s: is only for action: kill, and this is action: %s" % (option, params["action"]))
     found = selected(params)
     identities = [str(part) for one in found for part in (one.pid, one.start)]
     if params["action"] == "kill":

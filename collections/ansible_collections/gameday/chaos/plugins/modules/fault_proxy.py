@@ -198,6 +198,9 @@ def found_proxy(params, look, api, name):
     proxies = toxiproxy.proxies_of(look, api)
     if params["create"] and not (params["listen"] and params["upstream"]):
         raise Refused("create: needs listen and upstream, each as HOST:PORT")
+    for option in ("listen", "upstream") if not params["create"] else ():
+        if params[option]:
+            raise Refused("%s: is of a proxy to be created; say create: true, or leave it out" % option)
     for option, lowest in (("listen", 0), ("upstream", 1)) if params["create"] else ():
         _host, colon, port = params[option].rpartition(":")
         if not colon or not port.isdigit() or not lowest <= int(port) <= 65535:

@@ -43,7 +43,7 @@ import os
 import re
 
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
-from ansible_collections.gameday.chaos.plugins.module_utils.unit import SPARED, followers, properties
+from ansible_collections.gameday.chaos.plugins.module_utils.unit import SPARED, followers, properties, refuse, uninstalled
 
 OPTIONS = {"name": {"type": "str", "required": True}}
 # The runtime folder that outranks /etc, where most units that people write lie: a mask in /run/systemd/system would be overruled there.
@@ -71,8 +71,7 @@ def plan(params, look):
     if state.get("Id", unit) != unit and not SPARED.fullmatch(state["Id"]):
         raise Refused("name: %s is another name of %s; use that, since a fault on a thing must have one name" % (unit, state["Id"]))
     unit = state.get("Id") or unit
-    if SPARED.fullmatch(unit):
-        raise Refused("name: %s is never stopped, because the host or the connection lives by it" % unit)
+    refuse(unit, unit, state)
     if state.get("ActiveState") != "active":
         raise Refused("name: %s is %s, not active: a fault on it would show nothing. Start it first" % (unit, state.get("ActiveState")))
     if (state.get("FragmentPath") or "").startswith(MASKS):
@@ -88,7 +87,7 @@ def plan(params, look):
         revert=[["rm", "-f", mask], ["systemctl", "daemon-reload"], ["systemctl", "reset-failed", unit, *together],
                 ["systemctl", "start", unit, *together]],
         check=Check(question, broken=["LoadState=masked\nActiveState=inactive*", "LoadState=masked\nActiveState=failed*"], whole=[before],
-                    absent=[mask]),  # systemd does not know of it until it reads its files
+                    gone=uninstalled(before), absent=[mask]),  # systemd does not know of it until it reads its files
         holds=["unit " + name for name in [unit, *together]],
         settle=10,
         areas={"services": [unit, *together]},

@@ -10,7 +10,8 @@ short_description: End faults, and prove that they ended
 version_added: 0.1.0
 description:
   - Puts back what the faults of a run (or all of them, or one) broke on this host, sweeps what outlived its time, and proves it.
-  - The proof is a picture of what the faults touch, taken before each of them and now, which must be equal.
+  - The proof is a picture of what the faults touch, taken before each of them and now, which must be equal. Where a fault ended more than an hour ago,
+    by itself or before a reboot, what is different is only told, since others may have done it.
   - Faults of the run that ended earlier, by the host's own timer for instance, are proved too.
   - Knows no fault by name; runs the way back that each fault left on the host. A person does the same at a console with
     C(sh /var/lib/gameday/faults/CLAIM/revert).
@@ -68,12 +69,16 @@ def main():
         },
         mutually_exclusive=[("claim", "all")],
     )
+    ledger = Ledger()
     try:
-        changed, recovery = recover(Ledger(), dry=module.check_mode, **module.params)
+        in_place = [] if module.params["claim"] is None or ledger.history(claim=module.params["claim"]) else [one["claim"] for one in ledger.in_place()]
+        changed, recovery = recover(ledger, dry=module.check_mode, **module.params)
     except LedgerError as error:
         module.fail_json(msg=str(error))
     if module.params["all"] and os.geteuid() != 0 and os.path.isdir(root.ROOTS):
         module.warn("Only the faults of this user were looked at. Root has a ledger on this host, too (%s): use become for the faults in it" % root.ROOTS)
+    if in_place and module.params["claim"] not in in_place:
+        module.warn("claim: no fault has ever had %s on this host; in place are %s" % (module.params["claim"], ", ".join(in_place)))
     if not recovery["restored"]:
         module.fail_json(msg="not restored: %s" % "; ".join(recovery["residue"]), changed=changed, recovery=recovery)
     module.exit_json(changed=changed, recovery=recovery)
