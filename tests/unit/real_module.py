@@ -35,11 +35,11 @@ class Host:
 
     def __init__(self):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="gameday-unit-"))
-        self.state = self.home / "state"
+        # In memory, as the ledger of conftest.py. Only this, since there may be no programs.
+        self.state = pathlib.Path(tempfile.mkdtemp(prefix="gameday-unit-", dir="/dev/shm"))
         self.path = None  # where programs are looked for, if not where they are on this machine
         self.environment = {}
         self.give(self.home)
-        self.state.mkdir()
         self.give(self.state)
 
     @staticmethod
@@ -113,6 +113,7 @@ class Host:
         if self.ledger.in_place():
             assert self.run("recover", all=True)["recovery"]["restored"]
         shutil.rmtree(self.home)
+        shutil.rmtree(self.state)
 
 
 def read_all(descriptor, child):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -35,21 +36,21 @@ def kill(fault):
 
 CONTACTS = {
     "the next fault on another thing": lambda root, thing: inject(root, thing.with_name("other"), run="run-2"),
-    "the same once more": lambda root, thing: inject(root, thing, duration=2),
+    "the same once more": lambda root, thing: inject(root, thing, duration=3),
     "recover of another run": lambda root, thing: recover(ledger.Ledger(str(root)), run="run-2"),
 }
 
 
 @pytest.mark.parametrize("contact", CONTACTS)
 def test_a_killed_watcher_is_noticed_by_whoever_comes_next_and_armed_again(root, thing, contact):
-    fault = inject(root, thing, duration=2)["fault"]
+    fault = inject(root, thing, duration=3)["fault"]
     kill(fault)
     del file_fault_warnings[:]
     told = CONTACTS[contact](root, thing)
     words = file_fault_warnings or told[1]["notes"]
     assert "%s of run run-1 had lost its timer, which is armed again" % fault["claim"] in words
     assert not ledger.Ledger(str(root)).lost(in_place(root))
-    wait_until(lambda: [one["ended_by"] for one in ended(root) if one["id"] == fault["id"]] == ["timer"], 5)
+    wait_until(lambda: [one["ended_by"] for one in ended(root) if one["id"] == fault["id"]] == ["timer"], 10)
     assert not thing.exists()
 
 
@@ -102,39 +103,40 @@ def test_the_collection_is_removed_between_injection_and_revert(root, thing, tmp
 # A lease
 
 def test_a_lease_that_nobody_renews_ends_the_fault(root, thing):
-    inject(root, thing, lease=1)
-    wait_until(lambda: not thing.exists() and not in_place(root), 4)
+    inject(root, thing, lease=2)
+    wait_until(lambda: not thing.exists() and not in_place(root), 10)
     assert ended(root)[0]["ended_by"] == "lease"
     with pytest.raises(Refused, match="never breaks it again behind your back"):
-        inject(root, thing, lease=1)
+        inject(root, thing, lease=2)
 
 
 def test_a_lease_holds_as_long_as_its_own_run_renews_it(root, thing):
-    fault = inject(root, thing, lease=1)["fault"]
-    until = time.monotonic() + 1.8
+    fault = inject(root, thing, lease=2)["fault"]
+    until = time.monotonic() + 3
     while time.monotonic() < until:
         assert lease.renew("run-1", str(root)) == [fault["id"]] and lease.renew("run-2", str(root)) == []
         assert thing.exists()
         time.sleep(0.2)
     since = time.monotonic()
-    wait_until(lambda: not thing.exists(), 3)
-    assert 0.6 < time.monotonic() - since < 2
+    assert lease.renew("run-1", str(root)) == [fault["id"]]
+    wait_until(lambda: not thing.exists(), 10)
+    assert time.monotonic() - since > 1.9
 
 
 def test_a_lease_does_not_outlast_the_duration(root, thing):
-    inject(root, thing, duration=1, lease=600)
-    wait_until(lambda: not thing.exists() and not in_place(root), 3)
+    inject(root, thing, duration=2, lease=600)
+    wait_until(lambda: not thing.exists() and not in_place(root), 10)
     assert ended(root)[0]["ended_by"] == "timer"
 
 
 def test_a_task_that_lasts_renews_as_long_as_somebody_waits_for_it(root, thing, monkeypatch):
     monkeypatch.setattr(lease, "default_root", lambda: str(root))
-    inject(root, thing, lease=1)
+    inject(root, thing, lease=2)
     with lease.kept("run-1"):
-        time.sleep(1.6)
+        time.sleep(2.6)
         assert thing.exists()
         monkeypatch.setattr(lease, "abandoned", lambda: True)
-        wait_until(lambda: not thing.exists(), 4)
+        wait_until(lambda: not thing.exists(), 10)
 
 
 ABANDONED = """
@@ -166,8 +168,10 @@ def test_while_a_step_is_at_work_it_is_put_back_but_not_over(root, thing, monkey
     gate = thing.with_name("gate")
     pid = os.fork()
     if pid == 0:
-        inject(root, thing, inject=[["touch", str(gate)], ["sh", "-c", "sleep 2.5; touch %s" % thing]])
-        os._exit(0)
+        try:
+            inject(root, thing, inject=[["touch", str(gate)], ["sh", "-c", "sleep 2.5; touch %s" % thing]])
+        finally:
+            os._exit(1)
     wait_until(gate.exists)
     time.sleep(0.2)
     os.kill(pid, signal.SIGKILL)
@@ -201,7 +205,7 @@ def test_halted_in_the_middle_of_an_injection_it_stops_and_is_undone(root, thing
     thread = threading.Thread(target=press)
     thread.start()
     with pytest.raises(Refused, match="halted on this host by Ada"):
-        inject(root, thing, inject=[["touch", str(gate)], ["sleep", "0.5"], ["touch", str(thing)]])
+        inject(root, thing, inject=[["touch", str(gate)], ["sh", "-c", "until [ -e %s/halted ]; do sleep 0.05; done" % root], ["touch", str(thing)]])
     thread.join()
     assert not thing.exists() and not in_place(root)
 
@@ -212,12 +216,14 @@ def test_halting_and_injecting_at_the_same_time_leaves_nothing(root, thing):
     for number in range(20):
         pid = os.fork()
         if pid == 0:
-            time.sleep(number * 0.01)
             try:
+                time.sleep(number * 0.01)
                 inject(root, thing.with_name("file-%s" % number), run="run-%s" % number)
+                os._exit(0)
             except Refused:
                 os._exit(7)
-            os._exit(0)
+            finally:
+                os._exit(1)
         pids.append(pid)
     time.sleep(0.1)
     book = ledger.Ledger(str(root))
@@ -253,15 +259,15 @@ def test_however_little_room_there_is_nothing_is_broken_or_it_is_put_back(small_
 
 def test_on_a_read_only_ledger_the_timer_puts_back_once_and_closes_the_record_later(small_disk, thing):
     """What somebody does with the thing afterwards is not undone again."""
-    inject(small_disk / "ledger", thing, duration=1)
+    inject(small_disk / "ledger", thing, duration=2)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    wait_until(lambda: not thing.exists(), 3)
-    time.sleep(0.7)  # it looks whether that was enough
+    wait_until(lambda: not thing.exists(), 10)
+    time.sleep(2)  # it looks whether that was enough
     thing.touch()
     time.sleep(1.5)
     assert thing.exists()
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
-    wait_until(lambda: not in_place(small_disk / "ledger"), 6)
+    wait_until(lambda: not in_place(small_disk / "ledger"), 15)
     assert thing.exists() and ended(small_disk / "ledger")[0]["ended_by"] == "timer"
 
 
@@ -305,7 +311,8 @@ def full_table():
     yield fill, empty
     empty()
     for pid in (group / "cgroup.procs").read_text().split():
-        pathlib.Path(group.parent, "cgroup.procs").write_text(pid)
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            pathlib.Path(group.parent, "cgroup.procs").write_text(pid)
     group.rmdir()
 
 
@@ -316,10 +323,10 @@ def test_a_full_table_of_processes_delays_the_way_back_and_does_not_end_it(root,
     real = os.execve
     monkeypatch.setattr(os, "execve", lambda path, argv, environment: real(shutil.which(shell), argv if shell == "dash" else ["sh", *argv[1:]], environment))
     fill, empty = full_table
-    fault = inject(root, thing, duration=1)["fault"]
+    fault = inject(root, thing, duration=3)["fault"]
     watcher = watcher_of(fault)
     fill(watcher)
-    time.sleep(2.5)
+    time.sleep(4.5)
     assert thing.exists() and timer.watcher_of(folder_of(fault)) == watcher  # it cannot, and it has not given up
     empty()
     wait_until(lambda: not thing.exists() and not in_place(root), 20)

@@ -76,7 +76,7 @@ class ByTcp(socketserver.BaseRequestHandler):
 @pytest.fixture(scope="module")
 def server():
     """The port of a name server, by UDP and TCP."""
-    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), ByUdp) as by_udp:
+    with socketserver.ThreadingUDPServer(("127.0.0.1", free_ports(1)[0]), ByUdp) as by_udp:
         socketserver.ThreadingTCPServer.allow_reuse_address = True
         with socketserver.ThreadingTCPServer(by_udp.server_address, ByTcp) as by_tcp:
             for one in (by_udp, by_tcp):
@@ -117,7 +117,7 @@ def test_a_name_servers_answer_is_judged(server, options, met, reason):
     LOST.clear()
     observation = measured(probe_dns, server="127.0.0.1", port=server, **options)
     assert observation["met"] is met and reason in said(observation)[1], observation
-    assert observation["seconds"] < 1.8
+    assert observation["seconds"] < 2.9
 
 
 def test_nothing_that_listens_is_no_answer():

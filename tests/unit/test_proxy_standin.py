@@ -204,33 +204,33 @@ def remove(call, name):
 
 
 def test_latency_delays_and_goes_on_an_open_connection(call, line):
-    assert said_back(line) < 0.15
-    toxic(call, "latency", latency=300)
-    assert 0.29 < said_back(line) < 1
+    assert said_back(line) < 1.5
+    toxic(call, "latency", latency=2000)
+    assert 1.99 < said_back(line) < 4.5
     remove(call, "latency_downstream")
-    assert said_back(line) < 0.15
+    assert said_back(line) < 1.5
 
 
 def test_latency_delays_each_direction_for_itself(call, line):
     toxic(call, "latency", latency=200)
     call("POST", f"/proxies/{NAME}/toxics", {"type": "latency", "stream": "upstream", "attributes": {"latency": 200}})
-    assert 0.39 < said_back(line) < 1.2
+    assert 0.39 < said_back(line) < 4
 
 
 def test_latency_is_no_lower_rate(call, line):
     toxic(call, "latency", latency=200)
-    assert said_back(line, b"x" * 1000000) < 1.5
+    assert said_back(line, b"x" * 1000000) < 4  # one piece after the other would take six seconds
 
 
 def test_bandwidth_throttles(call, line):
     toxic(call, "bandwidth", rate=100)
-    assert 0.4 < said_back(line, b"x" * 50000) < 1.5
+    assert 0.4 < said_back(line, b"x" * 50000) < 4
 
 
 def test_timeout_ends_the_connection(call, line):
     toxic(call, "timeout", timeout=200)
     begin = time.monotonic()
-    assert said_back(line) is None and 0.15 < time.monotonic() - begin < 1.5
+    assert said_back(line) is None and 0.15 < time.monotonic() - begin < 4
 
 
 def test_reset_peer_resets(call, line):
@@ -251,12 +251,12 @@ def test_limit_data_ends_the_connection_after_so_many_bytes(call, line):
 
 def test_slicer_cuts_into_pieces(call, line):
     toxic(call, "slicer", average_size=100, size_variation=0, delay=20000)
-    assert 0.15 < said_back(line, b"x" * 1000) < 1.5
+    assert 0.15 < said_back(line, b"x" * 1000) < 4
 
 
 def test_a_toxic_of_toxicity_0_hits_no_connection(call, line):
-    call("POST", f"/proxies/{NAME}/toxics", {"type": "latency", "toxicity": 0, "attributes": {"latency": 500}})
-    assert said_back(line) < 0.3
+    call("POST", f"/proxies/{NAME}/toxics", {"type": "latency", "toxicity": 0, "attributes": {"latency": 3000}})
+    assert said_back(line) < 1.5
 
 
 def test_a_disabled_proxy_refuses_and_cuts(call, line, proxy):

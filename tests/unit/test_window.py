@@ -65,9 +65,9 @@ def moments(one):
 
 def test_every_probe_is_sampled_at_every_tick():
     probes = [probe(), probe(lambda seconds, number: number % 2 == 1), probe(lambda seconds, number: None if number == 3 else True)]
-    first, reason = window.watch(probes, 0.5, 0.1)
+    first, reason = window.watch(probes, 2.5, 0.5)
     assert [signs(one) for one in probes] == ["11111", "10101", "11?11"] and reason is None
-    assert abs(first.timestamp() - moments(probes[0])[0]) < 0.1
+    assert abs(first.timestamp() - moments(probes[0])[0]) < 0.5
 
 
 @pytest.mark.parametrize(("during", "interval", "count"), [(1, 0.1, 10), (0.3, 0.1, 3), (0.05, 0.05, 1), (0.01, 0.25, 1)])
@@ -79,40 +79,42 @@ def test_there_are_as_many_ticks_as_fit(monkeypatch, during, interval, count):
 
 
 def test_a_stalled_server_does_not_slow_the_watch():
-    stalled, prompt = probe(lambda seconds, number: time.sleep(0.4) or False), probe()
+    stalled, prompt = probe(lambda seconds, number: time.sleep(1) or False), probe()
     begin = time.monotonic()
-    window.watch([stalled, prompt], 0.4, 0.02)
-    assert time.monotonic() - begin < 1.2
+    window.watch([stalled, prompt], 2, 0.1)
+    assert time.monotonic() - begin < 6
     for one in (stalled, prompt):
         at = moments(one)
-        assert len(at) >= 15 and at[-1] - at[0] < 0.6, "samples begin on time, whether or not the last answers are in"
-    assert stalled.ticks[0]["seconds"] >= 0.4 and set(signs(stalled)) <= {"0", "-"}
+        assert len(at) >= 10 and at[-1] - at[0] < 5, "samples begin on time, whether or not the last answers are in"
+    assert next(tick for tick in stalled.ticks if tick)["seconds"] >= 1 and set(signs(stalled)) <= {"0", "-"}
 
 
 def test_more_answers_than_can_be_waited_for_are_missed_ticks_and_no_other_probe_suffers(monkeypatch):
     monkeypatch.setattr(window, "IN_FLIGHT", 6)
-    stalled, prompt = probe(lambda seconds, number: time.sleep(0.6) or True), probe()
-    window.watch([stalled, prompt], 0.5, 0.05)
-    assert signs(stalled).count("1") == 3 and signs(stalled).endswith("-----")
-    assert signs(prompt).count("1") >= 8 and len(prompt.ticks) == 10
+    over = threading.Event()
+    stalled, prompt = probe(lambda seconds, number: over.wait(20)), probe()
+    window.watch([stalled, prompt], 2, 0.2, lambda probes, interval: over.set() if len(prompt.ticks) == 10 else None)
+    assert signs(stalled).count("1") == 3 and signs(stalled).endswith("---")
+    assert signs(prompt).count("1") >= 5 and len(prompt.ticks) == 10
 
 
 def test_ticks_that_were_overslept_are_missed_and_said_to_be():
-    one = probe()
+    one, slept_at = probe(), []
 
     def held_up(probes, interval):
-        if len(one.ticks) == 2:
-            time.sleep(0.25)
+        if len(one.ticks) >= 2 and not slept_at:
+            slept_at.append(len(one.ticks))
+            time.sleep(0.9)
 
-    window.watch([one], 0.5, 0.05, held_up)
-    found = signs(one)
-    assert len(found) == 10 and found.startswith("11---") and found.endswith("1")
+    window.watch([one], 2, 0.2, held_up)
+    found, [at] = signs(one), slept_at
+    assert len(found) == 10 and found[at - 1:at + 3] == "1---" and found.endswith("1")
 
 
 def test_a_stop_condition_ends_the_watch_with_its_reason():
     broken = probe(lambda seconds, number: number < 3, name="the API")
     first, reason = window.watch([probe(), broken], 5, 0.02, window.outage_longer_than(0.1))
-    assert reason == "the API was not met for longer than 0.1 s" and 8 <= len(broken.ticks) <= 15
+    assert reason == "the API was not met for longer than 0.1 s" and 8 <= len(broken.ticks) < 200
 
 
 @pytest.mark.parametrize(("ticks", "breached"), [
@@ -224,23 +226,29 @@ def test_only_samples_that_were_met_are_compared():
 
 
 def test_the_time_to_steady_counts_to_the_first_of_the_good_samples():
-    met, took, observations = window.until_met([probe(), probe(lambda seconds, number: seconds > 0.2)], 2, 0.02, 0)
-    assert met is True and 0.19 < took < 0.7 and [one["met"] for one in observations] == [True, True]
+    met, took, observations = window.until_met([probe(), probe(lambda seconds, number: seconds > 1)], 10, 0.02, 0)
+    assert met is True and 0.5 < took < 4 and [one["met"] for one in observations] == [True, True]
 
 
 def test_it_must_stay_met_for_the_hold():
-    relapsing = probe(lambda seconds, number: seconds < 0.1 or seconds > 0.3)
-    met, took, observations = window.until_met([relapsing], 2, 0.02, 0.2)
-    assert met is True and 0.29 < took < 0.8
+    relapsing = probe(lambda seconds, number: number < 3 or seconds > 1)
+    met, took, observations = window.until_met([relapsing], 10, 0.02, 1)
+    assert met is True and 0.5 < took < 4
 
 
 def test_what_is_met_too_late_is_not_met():
     begin = time.monotonic()
-    late = probe(lambda seconds, number: seconds > 0.25)
+    late = probe(lambda seconds, number: seconds > 5)
     met, took, observations = window.until_met([late], 0.2, 0.02, 0)
-    assert (met, took) == (False, None) and observations[0]["met"] is False and time.monotonic() - begin < 0.5
+    assert (met, took) == (False, None) and observations[0]["met"] is False and time.monotonic() - begin < 4
     rarely = probe(lambda seconds, number: number > 1)
     assert window.until_met([rarely], 0.1, 0.2, 0)[0] is False
+
+
+def test_a_sample_that_was_overslept_until_it_is_too_late_is_not_taken(monkeypatch):
+    sleep = time.sleep
+    monkeypatch.setattr(window.time, "sleep", lambda seconds: sleep(seconds + 0.3))
+    assert window.until_met([probe(lambda seconds, number: number > 1)], 0.2, 0.02, 0)[:2] == (False, None)
 
 
 def test_a_hold_that_began_in_time_may_end_later():
@@ -267,7 +275,7 @@ def test_a_breached_stop_condition_puts_back_before_late_answers_are_in(host):
     try:
         injected = host.run("fault_process", pattern="^sleep %s$" % seconds, duration=30, run="this")
         assert injected.get("fault", {}).get("verified"), injected
-        probes = [{"name": "dead", "probe_tcp": {"port": 1}}, {"name": "slow", "probe_command": {"command": "sleep 1.5"}}]
+        probes = [{"name": "dead", "probe_tcp": {"port": 1}}, {"name": "slow", "probe_command": {"command": "sleep 4"}}]
         result = host.run("steady_state", probes=probes, during=10, interval=0.05, stop_after_outage=0.3, run="this")["steady_state"]
         assert process.look_at(frozen.pid).state == "S"
     finally:
@@ -277,7 +285,7 @@ def test_a_breached_stop_condition_puts_back_before_late_answers_are_in(host):
     fault = result["recovery"]["faults"][0]
     assert fault["ended_by"] == "stop_condition" and result["recovery"]["restored"]
     ended = datetime.fromisoformat(fault["end"]) - datetime.fromisoformat(result["begin"])
-    assert ended.total_seconds() < 1.2 and result["seconds"] > 1.5
+    assert ended.total_seconds() < 3 and result["seconds"] > 4
 
 
 def test_a_stop_condition_that_cannot_put_back_says_so(host):
@@ -292,7 +300,7 @@ def test_a_stop_condition_that_cannot_put_back_says_so(host):
 
 
 def test_a_window_tells_the_first_thing_that_went_wrong(host):
-    result = host.run("steady_state", probes=[{"name": "dead", "probe_tcp": {"port": 1}}], during=0.2, interval=0.05)
+    result = host.run("steady_state", probes=[{"name": "dead", "probe_tcp": {"port": 1}}], during=2, interval=0.5)
     assert result["msg"].startswith("not met: dead: 0 of 4 samples were met (0.00 %), all expected; the first of them: port: 1 on 127.0.0.1 is closed")
     probe = result["steady_state"]["probes"][0]
     assert probe["kind"] == "probe_tcp" and probe["window"]["series"]["met"] == "0000" and probe["arguments"]["port"] == 1
@@ -300,7 +308,8 @@ def test_a_window_tells_the_first_thing_that_went_wrong(host):
 
 def test_a_watch_is_compared_with_an_earlier_one_by_the_name_of_the_probe(host):
     def watch(command, **more):
-        return host.run("steady_state", probes=[{"name": "it", "probe_command": {"command": command}}], during=2.6, interval=0.04, **more)
+        probes = [{"name": "it", "probe_command": {"command": command}}]
+        return host.run("steady_state", probes=probes, during=2.6, interval=0.04, minimum_coverage=0.5, **more)
 
     before = watch("true")
     assert "comparison" not in before["steady_state"]["probes"][0]["window"]

@@ -102,7 +102,7 @@ class FaultRun:
         self.record = None
 
     def so_far(self):
-        return {"fault": public(self.record)} if self.record else {}
+        return {"fault": public(self.record)} if self.record and self.record.get("folder") else {}  # without one it was never in place
 
     def refuse_what_is_no_text(self):
         problem = no_text(self.params)

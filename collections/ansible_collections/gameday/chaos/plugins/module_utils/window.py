@@ -199,9 +199,11 @@ def until_met(probes, within, interval, hold):
     C(within) or never.
     """
     start = time.monotonic()
-    good_since = None
+    good_since = observations = None
     while True:
         began = time.monotonic()
+        if observations and good_since is None and began - start > within:  # we were not woken in time
+            return False, None, observations
         observations = observe_all(probes)
         if not all(one["met"] is True for one in observations):
             good_since = None
