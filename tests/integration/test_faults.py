@@ -181,6 +181,7 @@ def test_the_connection_and_init_are_never_hit(run_playbook, voiceassist_hosts):
 
 
 @pytest.mark.alone
+@pytest.mark.long  # those of test_plays.py are hit together, too
 def test_three_hosts_break_together(run_playbook, voiceassist_hosts):
     """starts_at: the injections of three hosts are not further apart than their own work takes."""
     instant = "{{ '%Y-%m-%dT%H:%M:%S+00:00' | strftime((now(utc=true).timestamp() | int) + 10, utc=true) }}"

@@ -28,6 +28,7 @@ def test_pressure_on_the_host(run_playbook, processes):
     assert all(fault["verified"] and fault["lasted"] for fault in journal["faults"])
 
 
+@pytest.mark.long  # the lab in Docker Compose does it, too
 def test_pressure_within_the_limits_of_a_container(run_playbook, voiceassist_containers):
     system = voiceassist_containers
     system.api.update(mem_limit="256m", memswap_limit="256m", cpu_period=100000, cpu_quota=50000)
