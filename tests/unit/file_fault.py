@@ -25,7 +25,7 @@ def plan(params, look):
         inject=params.get("inject") or [["touch", path]],
         revert=params.get("revert") or [["rm", "-f", path]],
         check=Check(params.get("question") or ["find", path.rpartition("/")[0], "-name", path.rpartition("/")[2], "-printf", "broken"],
-                    broken=["broken"], whole=[""], absent=params.get("absent", [])),
+                    broken=["broken"], whole=[""], absent=params.get("absent", []), left=params.get("left", [])),
         target="the file %s" % path,
         settle=params.get("settle", 1),
         effect_within=1,

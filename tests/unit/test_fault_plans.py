@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import signal
 import socket
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -115,16 +117,18 @@ def test_the_engine_is_spelled_out_since_the_way_back_has_no_environment(planned
 @pytest.mark.parametrize(("environment", "words"), [
     ({"DOCKER_CONTEXT": "rootless"}, ["--context", "rootless"]),
     ({"DOCKER_CONTEXT": "rootless", "DOCKER_HOST": "tcp://x:1"}, ["--host", "tcp://x:1"]),
-    ({"DOCKER_CONFIG": "/c", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/t"},
-     ["--config", "/c", "--tlsverify", "--tlscacert", "/t/ca.pem", "--tlscert", "/t/cert.pem", "--tlskey", "/t/key.pem"]),
+    ({"DOCKER_CONFIG": "/c", "DOCKER_TLS_VERIFY": "1"}, ["--config", "/c", "--tlsverify"]),
     ({"HOME": "/no/such"}, []),
+    ({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "{home}"}, ["--tlsverify", "--tlscacert", "{home}/ca.pem"]),
     ({"HOME": "{home}"}, ["--config", "{home}/.docker"]),
 ])
 def test_all_that_dockers_client_reads_in_its_environment_is_spelled_out(environment, words, planned, tmp_path, monkeypatch):
     (tmp_path / ".docker").mkdir()
+    (tmp_path / "ca.pem").touch()
     for name, value in environment.items():
         monkeypatch.setenv(name, value.format(home=tmp_path))
     assert container_of.from_environment() == [word.format(home=tmp_path) for word in words]
+    assert not {"--host", "--context"} & set(container_of.from_environment(given=["--host=tcp://y:1"])), "what is given is as it is"
 
 
 def test_what_starts_a_process_again_is_written_with_its_path_since_the_way_back_has_no_search_path(planned, sleeper, tmp_path, monkeypatch):
@@ -151,14 +155,17 @@ def test_a_port_that_others_hold_open_cannot_tell_that_one_is_back(planned):
     """A server with workers, of which the other selectors choose one."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        both = [begun("sleep", seconds, pass_fds=[listener.fileno()]) for seconds in ("500.64", "500.65")]
+        master = begun("sh", "-c", "sleep 500.64 & echo $!; wait", pass_fds=[listener.fileno()], stdout=subprocess.PIPE)
+        worker = int(master.stdout.readline())
+    kill = {"pattern": "^sh -c sleep 500.64 ", "port": port, "action": "kill", "restart": [SLEEP, "500.64"]}
     try:
-        with pytest.raises(Refused, match="port: %s is held open by pid %s, too" % (port, both[1].pid)):
-            planned("fault_process", {"pattern": "^sleep 500.64$", "port": port, "action": "kill", "restart": [SLEEP, "500.64"]}, {})
+        with pytest.raises(Refused, match="port: %s is held open by pid %s, too.*or use signal: TERM" % (port, worker)):
+            planned("fault_process", kill, {})
+        assert planned("fault_process", {**kill, "signal": "TERM"}, {})[0].revert, "upon which a master ends its workers"
     finally:
-        for one in both:
-            one.kill()
-            one.wait()
+        for pid in (master.pid, worker):
+            os.kill(pid, signal.SIGKILL)
+        master.wait()
 
 
 @pytest.mark.parametrize(("fault", "params", "look", "reason"), [row[1:] for row in REFUSED], ids=["%s: %s" % (row[1], row[0]) for row in REFUSED])

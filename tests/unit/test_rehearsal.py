@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
-from ansible_collections.gameday.chaos.plugins.module_utils import clock, recovery, way_back
+from ansible_collections.gameday.chaos.plugins.module_utils import clock, recovery, timer, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.fault import Refused
 from ansible_collections.gameday.chaos.plugins.module_utils.ledger import LedgerError
 from file_fault import end, in_place, inject
@@ -47,6 +48,27 @@ def test_a_thing_that_is_broken_already_is_refused(root, thing):
     assert thing.exists(), "it was not ours"
 
 
+def test_what_a_fault_left_whose_record_was_lost_may_be_replaced(root, thing):
+    thing.touch()
+    inject(root, thing, left=["brok*"])
+    assert end(root, thing)["changed"] and not thing.exists()
+
+
+@pytest.mark.parametrize("late", ["before the record is in place", "with the record"])
+def test_a_fault_whose_timer_came_before_its_record_breaks_nothing(late, root, thing, monkeypatch):
+    """That timer has found nothing to do, and does not come again."""
+    real, place = (timer.arm, "arm") if late.startswith("before") else (timer.arm_more, "arm_more")
+
+    def slow(*arguments):
+        real(*arguments)
+        time.sleep(1.2)
+
+    monkeypatch.setattr(timer, place, slow)
+    with pytest.raises(LedgerError, match="its time was over before its record was in place.*Nothing was broken"):
+        inject(root, thing, duration=1, inject=[["sh", "-c", 'touch "$0" "$0.once"', str(thing)]])
+    assert not thing.exists() and not os.path.exists(str(thing) + ".once") and in_place(root) == []
+
+
 @pytest.mark.parametrize(("name", "words"), [("flock", "flock cannot wait"), ("timeout", "timeout cannot kill")])
 def test_tools_that_do_not_know_what_the_way_back_needs_are_refused(name, words, root, thing, tmp_path, monkeypatch):
     """As older ones of BusyBox are."""
@@ -75,7 +97,7 @@ def test_what_changed_long_after_a_fault_is_told_and_is_no_residue(ago, boot, re
               "ended_uptime": now - ago * 100, "ended_boot": boot or clock.boot_id(), "ends": "2030-01-31T12:00:00+00:00"}
     found, notes = recovery.proof([record])
     assert len(found) == residue and len(notes) == 1 - residue
-    assert residue or "changed since the fault container/db ended" in notes[0]
+    assert residue or "the fault container/db was put back more than an hour ago" in notes[0]
 
 
 @pytest.mark.parametrize(("area", "thing", "gone"), [("qdiscs", "lo root 0:", False), ("qdiscs", "tun77 root 0:", True), ("containers", "db", True),

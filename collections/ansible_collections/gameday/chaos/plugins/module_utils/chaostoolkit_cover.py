@@ -71,8 +71,7 @@ def options_and_rest(words, with_value):
 
 def docker(words, look):
     globals_, rest = options_and_rest(words[1:], DOCKER_OPTIONS)
-    engine = from_environment() if not set(globals_) & {"-H", "--host", "-c", "--context", "--config"} else []
-    client = [find_tool("docker") or "docker", *engine, *globals_]
+    client = [find_tool("docker") or "docker", *from_environment(given=globals_), *globals_]
     if rest[:1] == ["compose"]:
         return of_compose([*client, "compose"], rest[1:], client, look)
     rest = rest[1:] if rest[:1] == ["container"] else rest

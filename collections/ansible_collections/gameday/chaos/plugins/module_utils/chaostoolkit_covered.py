@@ -124,7 +124,7 @@ class Attempt:
             self.covered = True
             raise Failed(str(error), output.get("said")) from None
         finally:
-            if covered.record:
+            if covered.record and (planned or covered.record.get("folder")):
                 self.fault = dict(public(covered.record), state="planned") if planned else public(covered.record)
         return output.get("said")
 

@@ -22,24 +22,31 @@ def client(params):
     return [find_tool("docker") or "docker", *from_environment(params["docker_host"])]
 
 
-def from_environment(host=None):
-    """What docker's client reads in its environment, as options."""
-    env = os.environ
-    home = os.path.join(env.get("HOME", ""), ".docker")
-    usual = os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".docker")  # where the client looks that has no HOME
-    folder = env.get("DOCKER_CONFIG") or (home if os.path.isdir(home) and os.path.realpath(home) != os.path.realpath(usual) else None)
-    host = host or env.get("DOCKER_HOST")
-    words = ["--config", folder] if folder else []
-    if host:
-        words += ["--host", host]
-    elif env.get("DOCKER_CONTEXT"):
-        words += ["--context", env["DOCKER_CONTEXT"]]
-    if env.get("DOCKER_TLS_VERIFY"):
+def from_environment(host=None, given=()):
+    """What docker's client reads in its environment, as options; but for what the options that are C(given) say already."""
+    env, given = os.environ, {word.partition("=")[0] for word in given}
+    words, host = [], host or env.get("DOCKER_HOST")
+    folder = env.get("DOCKER_CONFIG") or other_home()
+    if folder and "--config" not in given:
+        words += ["--config", folder]
+    if not given & {"-H", "--host", "-c", "--context"}:
+        words += ["--host", host] if host else ["--context", env["DOCKER_CONTEXT"]] if env.get("DOCKER_CONTEXT") else []
+    if env.get("DOCKER_TLS_VERIFY") and not any(word.startswith("--tls") for word in given):
         words.append("--tlsverify")
-        if env.get("DOCKER_CERT_PATH"):
-            for option, name in (("--tlscacert", "ca.pem"), ("--tlscert", "cert.pem"), ("--tlskey", "key.pem")):
-                words += [option, os.path.join(env["DOCKER_CERT_PATH"], name)]
+        for option, name in (("--tlscacert", "ca.pem"), ("--tlscert", "cert.pem"), ("--tlskey", "key.pem")):
+            path = os.path.join(env.get("DOCKER_CERT_PATH", ""), name)
+            words += [option, path] if env.get("DOCKER_CERT_PATH") and os.path.exists(path) else []
     return words
+
+
+def other_home():
+    """The client's folder, where it is not the one in which it looks without HOME."""
+    folder = os.path.join(os.environ.get("HOME", ""), ".docker")
+    try:
+        usual = os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".docker")
+    except KeyError:  # a user that nobody knows, as in containers
+        usual = ""
+    return folder if os.path.isdir(folder) and os.path.realpath(folder) != os.path.realpath(usual) else None
 
 
 def starting(action):

@@ -48,6 +48,7 @@ class Check:
     broken: list
     whole: list
     gone: list = field(default_factory=list)  # answers that tell of a thing which is no more: there is nothing to put back
+    left: list = field(default_factory=list)  # answers before the injection that tell of what a fault has left whose record was lost; it is replaced
     gone_after_reboot: bool = False
     absent: list = field(default_factory=list)  # files of ours that the answer does not tell of; while one is there, it is not whole
 
@@ -63,6 +64,7 @@ class Plan:
     target: str = ""  # the thing in a few words, as a person would point at it
     details: list = field(default_factory=list)  # the same exactly, for the preview, a line each
     holds: list = field(default_factory=list)  # what else this fault has alone: a second fault on it is refused
+    longest_step: int = 0  # seconds that a step may take which goes on by itself when its client is ended; it is not begun with less time left
     settle: int = 5  # seconds that the thing may need to be whole again after the last step
     effect_within: int = 10  # seconds that the fault may need to show
     lasting: bool = True  # it stays broken until it is put back; one that something else is to repair does not
@@ -302,6 +304,8 @@ class FaultRun:
             left = (self.record["ends_uptime"] - clock.uptime()) / 100
             if left <= 0 or not self.ours():
                 return "its time was over, or it was ended, before the injection was complete"
+            if plan.longest_step and left < plan.longest_step + 1:
+                return "only %.1f s of its time were left, and a step may take %s s: this host is slow, give a longer duration" % (left, plan.longest_step)
             halted = self.ledger.halted()  # looked at once more when the record is in place: whoever halts the host sees that, or we see them
             if halted:
                 return halted_words(halted)

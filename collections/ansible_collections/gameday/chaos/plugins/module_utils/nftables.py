@@ -55,5 +55,5 @@ def timed(claim, parts, duration, look, within=()):
     return {
         "inject": [[*program, rules]],
         "revert": [[*program, "delete", "table", "inet", table]],
-        "check": Check(["nft_table", table, *program], broken=["in force*"], whole=["gone"], gone_after_reboot=True),
+        "check": Check(["nft_table", table, *program], broken=["in force*"], whole=["gone"], left=["expired", "in force*"], gone_after_reboot=True),
     }

@@ -69,7 +69,7 @@ def proof(records):
             if thing not in record["areas"].get(area, ()) or now is None and fingerprint.is_no_more(area, thing):
                 notes.add(words)
             elif ended_long_ago(record):
-                notes.add("%s, changed since the fault %s ended, which was %s" % (words, record["claim"], public(record)["end"]))
+                notes.add("%s; the fault %s was put back more than an hour ago, or before a reboot" % (words, record["claim"]))
             else:
                 residue.append("%s: %s" % (record["claim"], words))
     return residue, sorted(notes)[:NOTES]

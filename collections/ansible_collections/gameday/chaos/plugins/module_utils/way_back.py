@@ -253,7 +253,7 @@ def check_text(check):
     if check.argv[0] in VERB_NAMES:
         ask = "    seen=\n    %s || return 1" % quote(check.argv)
     else:
-        ask = "    seen=$({0} 2>/dev/null 9<&-) || {{ seen=$({0} 2>&1 9<&-); return 1; }}".format(call(check.argv))
+        ask = "    seen=$({0} 2>/dev/null 9<&-) || {{ [ $? = 124 ] || seen=$({0} 2>&1 9<&-); return 1; }}".format(call(check.argv))
     guard = "" if not check.gone_after_reboot else "    same_boot || { seen='rebooted since'; return 0; }\n"
     for path in map(shlex.quote, check.absent):
         guard += "    [ ! -e %s ] && [ ! -L %s ] || { seen=%s' is there'; return 1; }\n" % (path, path, path)
@@ -309,7 +309,8 @@ def end(process, seconds):
         said = process.communicate(timeout=seconds)[0]
     except subprocess.TimeoutExpired:
         process.kill()
-        process.communicate()
+        process.wait()
+        process.stdout.close()  # what it has started may hold on to it
         return 124, "the way back did not finish within %s s" % seconds
     return process.returncode, said.decode("utf-8", "replace").strip()
 

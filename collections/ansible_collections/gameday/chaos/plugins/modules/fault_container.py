@@ -150,12 +150,14 @@ def ending(params, look, found, client):
         signal = ending_signal(params["signal"], "action: pause") if action == "kill" else None
     except ValueError as error:
         raise Refused(str(error)) from None
+    patience = max(min(10, duration - 3), 0)
     inject = {
         "stop": [["stop", "--time", str(params["stop_timeout"]), identity]],
-        "kill": [["kill", "--signal", str(signal), identity], *([["stop", "--time", "10", identity]] if signal != "KILL" else [])],
+        "kill": [["kill", "--signal", str(signal), identity], *([["stop", "--time", str(patience), identity]] if signal != "KILL" else [])],
         "pause": [["pause", identity]],
     }[action]
     return dict(
+        longest_step=params["stop_timeout"] if action == "stop" else patience if len(inject) > 1 else 0,
         inject=[[*client, *step] for step in inject],
         revert=[[*client, step, identity] for step in container.starting(action)],
         check=Check([*client, "ps", "--all", "--no-trunc", "--filter", "id=" + identity, "--format", "{{.State}}"],

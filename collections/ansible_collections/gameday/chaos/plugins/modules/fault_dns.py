@@ -288,6 +288,7 @@ def no_such_name(params, place, names, now, look):
         "inject": [["name_server", "keep", program], serve, ask[0], *timed["inject"], ask[1], *forgetting(params)],
         "revert": [*timed["revert"], ["end_load", load], *forgetting(params)],
         "check": Check(["resolved", load, *question, "--", *timed["check"].argv], broken=["no answer; in force*" if question else "in force*"], whole=["gone"],
+                       left=["*expired", "*in force*"],
                        gone_after_reboot=True),
     }
 

@@ -214,10 +214,11 @@ def killing(params, found, identities):
                       "or say that something else does (supervised: true)")
     if len({(one.name, one.command, one.user) for one in found}) > 1 and params["port"] is None:
         raise Refused("count: the %s processes are not alike, and one restart command could not bring them all back; break them one by one" % len(found))
-    others = process.listeners(params["port"])[0] - {one.pid for one in found} if params["port"] is not None else ()
+    pids, holders = {one.pid for one in found}, process.listeners(params["port"])[0] if params["port"] is not None else set()
+    others = [pid for pid in sorted(holders - pids) if signal == "KILL" or not pids & set(process.ancestors(pid))]  # one that may end takes its workers along
     if others:
-        raise Refused("port: %s is held open by %s, too, and would stay open without %s: it could not be told whether that is back. Point at it without port"
-                      % (params["port"], ", ".join("pid %s" % pid for pid in sorted(others)[:5]), found[0]))
+        raise Refused("port: %s is held open by %s, too, and may stay open without %s: it could not be told whether that is back. Point at it without port%s"
+                      % (params["port"], ", ".join("pid %s" % pid for pid in others[:5]), found[0], ", or use signal: TERM" if signal == "KILL" else ""))
     if params["port"] is not None and len(found) > 1:
         raise Refused("count: of %s processes that listen on one port it could not be told whether all are back; break them one by one" % len(found))
     return dict(
