@@ -122,6 +122,8 @@ def test_a_module_that_cannot_be_found_is_told_before_anything_is_touched(experi
 @pytest.mark.parametrize("method, words", [
     ([fault(), {"meta": "end_play"}], "ends the play without putting anything back"),
     ({"not": "a list"}, "is not a list of tasks"),
+    ([{"block": [fault()], "rescue": [{"ansible.builtin.debug": {}}]}], "a rescue would hide from the verdict what failed"),
+    ([{"name": "Here", "local_action": {"module": "gameday.chaos.fault_process", "name": "x", "duration": 9}}], "is none of the hosts that take part here"),
 ])
 def test_a_method_that_would_lose_the_way_back_is_refused(experiment, method, words):
     run = experiment(method)
@@ -135,6 +137,8 @@ def test_a_method_that_would_lose_the_way_back_is_refused(experiment, method, wo
      "outside of every window"),
     ({"experiment_windows": [{"timezone": "Mars/Olympus"}]}, "experiment_windows"),
     ({"experiment_method": "/nowhere.yml"}, "there is no file /nowhere.yml"),
+    ({"experiment_interval": 0}, "experiment_interval: 0.0 is not more than 0 seconds"),
+    ({"experiment_load": {"url": "http://127.0.0.1:9/", "duration": 9, "max_p95": 1}}, "max_p95"),
 ])
 def test_outside_of_what_is_allowed_nothing_begins(experiment, hosts, variables, words):
     run = experiment([fault()], **variables)

@@ -376,6 +376,17 @@ def test_a_batch_that_never_came_took_no_part():
     assert document["verdict"] == "deviated" and document["hosts"]["b"]["verdict"] == "inconclusive" and "no part" in document["hosts"]["b"]["reason"]
 
 
+def test_a_host_that_is_refused_in_a_later_batch_is_a_host_of_the_run():
+    script = Script("a", "b")
+    script.preflight()
+    batch(script, "a")
+    script.task("Reserve the host", "preflight", ["b"])
+    script.result("b", status="failed", msg="another experiment is on it")
+    document = journal_of(script.stats(failures=1))
+    assert document["hosts"]["a"]["verdict"] == "passed" and document["hosts"]["b"]["verdict"] == "errored"
+    assert document["verdict"] == "errored" and "b: " in document["reason"] and "another experiment is on it" in document["reason"]
+
+
 def test_a_controller_that_died_in_the_second_batch_did_not_pass_by_the_first():
     script = Script("a", "b")
     script.preflight()

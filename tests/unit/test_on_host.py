@@ -1,9 +1,12 @@
-"""What Ansible makes of a module that died on its host, in words that tell what happened."""
+"""What the plugin does that runs modules on hosts: one that died there is said to have died, and a unit is asked by the clock of its host."""
 
 from __future__ import annotations
 
+import copy
+from types import SimpleNamespace
+
 import pytest
-from ansible_collections.gameday.chaos.plugins.action.on_host import answered
+from ansible_collections.gameday.chaos.plugins.action.on_host import ActionModule, answered
 
 UNREADABLE = "Module result deserialization failed: No start of json char found"
 ENDED = "the module ended on the host without an answer, with exit code "
@@ -29,3 +32,18 @@ def test_who_died_is_said_to_have_died_and_of_what(rc, stderr, stdout, words):
 ])
 def test_what_an_answer_says_stays_as_it_is(result):
     assert answered(dict(result)) == result
+
+
+@pytest.mark.parametrize(("action", "arguments", "place"), [
+    ("gameday.chaos.probe_service", {"name": "x", "since": "2030-01-31T12:00:00+00:00"}, lambda told: told),
+    ("gameday.chaos.steady_state", {"probes": [{"name": "p", "probe_tcp": {"port": 1}},
+                                               {"probe_service": {"name": "x", "since": "2030-01-31T12:00:00+00:00"}}]},
+     lambda told: told["probes"][1]["probe_service"]),
+])
+def test_a_unit_is_asked_by_the_clock_of_its_host(action, arguments, place, monkeypatch):
+    asked = SimpleNamespace(_task=SimpleNamespace(action=action, args=copy.deepcopy(arguments)), offset=lambda task_vars: 3600.0)
+    ActionModule.ask_by_its_clock(asked, {"experiment_phase": "before"})
+    assert place(asked._task.args)["since"].startswith("2030-01-31T13:00:00")
+    asked._task.args = copy.deepcopy(arguments)
+    ActionModule.ask_by_its_clock(asked, {})
+    assert asked._task.args == arguments, "outside of the role times are the author's"

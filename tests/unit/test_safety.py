@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from ansible_collections.gameday.chaos.plugins.plugin_utils.safety import Unsafe, check_barrier, check_hosts, check_strategy, check_window, is_free
+from ansible_collections.gameday.chaos.plugins.plugin_utils.safety import Unsafe, check_barrier, check_hosts, check_strategy, check_times, check_window, is_free
 
 
 @pytest.mark.parametrize(("limit", "hosts", "inventory", "allowed"), [
@@ -114,3 +114,17 @@ def test_hosts_are_hit_together_only_where_ansible_can_reach_them_at_once(barrie
     else:
         with pytest.raises(Unsafe, match="experiment_barrier: .*%s" % words):
             check_barrier(barrier, hosts, forks)
+
+
+@pytest.mark.parametrize("window", [{"day": ["mon"]}, {**WORKDAYS, "to": "17:00"}])
+def test_a_word_that_says_nothing_of_a_window_is_refused_and_does_not_open_it(window):
+    with pytest.raises(Unsafe, match="experiment_windows: .* has (day|to), which says nothing"):
+        check_window([window], at("2030-01-02T08:00:00+00:00"))
+
+
+@pytest.mark.parametrize(("recovery", "interval", "words"), [(0.0, 0.1, "experiment_recovery: 0.0"), (60.0, -1.0, "experiment_interval: -1.0"),
+                                                             (float("nan"), 0.1, "experiment_recovery: nan")])
+def test_a_look_afterwards_that_would_be_refused_is_refused_before(recovery, interval, words):
+    check_times(60.0, 0.1)
+    with pytest.raises(Unsafe, match=words):
+        check_times(recovery, interval)

@@ -193,6 +193,25 @@ def test_results_of_a_free_strategy_are_told_at_once():
     assert lines_of(script)[-1].startswith("  ▼ fault          a  postgres (pid 4711)")
 
 
+@pytest.mark.parametrize("free", [False, True])
+def test_no_verdict_is_told_before_that_of_the_last_host(free):
+    """With serial, or where hosts do not wait for each other."""
+    script = Script("a", "b")
+    script.play("The database fails", free=free)
+    script.preflight()
+    for host in ("a", "b"):
+        script.hosts = (host,)
+        script.before()
+        script.fault(host)
+        script.recover()
+        script.after()
+        assert "PASSED" not in text_of(script) and "put it back" not in text_of(script)
+        script.verdict()
+    assert ("PASSED" in text_of(script)) == free  # else with the end of the task
+    script.hosts = ("a", "b")
+    assert text_of(script.stats()).count("PASSED") == 1
+
+
 def test_progress_only_after_silence():
     clock = [0.0]
     script = Script("api1", "db1")

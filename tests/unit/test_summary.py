@@ -22,6 +22,13 @@ def test_nothing_is_not_passed():
     assert summary([])["verdict"] == "errored"
 
 
+def test_previews_are_no_verdicts():
+    found = summary([[outcome("a", "previewed"), outcome("b", "previewed")]])
+    assert (found["verdict"], found["lines"][-1]) == ("previewed", "Passed: 0 Failed: 0 Previewed: 2") and found["lines"][0].startswith("· a  previewed")
+    found = summary([[outcome("a", "previewed"), outcome("b", "errored")]])
+    assert (found["verdict"], found["failed"]) == ("errored", 1)
+
+
 def test_what_is_no_list_is_told():
     with pytest.raises(AnsibleFilterError, match="a list of outcomes for each host"):
         summary(["a"])

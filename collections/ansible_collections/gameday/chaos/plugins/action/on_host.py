@@ -12,6 +12,7 @@ A fault with an instant at which to begin is told it in the time of the host's o
 
 from __future__ import annotations
 
+import copy
 import datetime
 import re
 
@@ -44,8 +45,15 @@ class ActionModule(Normal):
 
     def ask_by_its_clock(self, task_vars):
         """The units of a host are asked what they did since the experiment began, by the clock of that host."""
-        if self._task.action.endswith("probe_service") and self._task.args.get("since") and task_vars.get("experiment_phase"):
-            self._task.args["since"] = clocks.shifted(self._task.args["since"], self.offset(task_vars))
+        if not task_vars.get("experiment_phase"):
+            return
+        asked = [self._task.args] if self._task.action.endswith("probe_service") else []
+        if self._task.action.endswith("steady_state") and isinstance(self._task.args.get("probes"), list):
+            self._task.args["probes"] = copy.deepcopy(self._task.args["probes"])
+            asked = [probe["probe_service"] for probe in self._task.args["probes"] if isinstance(probe, dict) and isinstance(probe.get("probe_service"), dict)]
+        for arguments in asked:
+            if arguments.get("since"):
+                arguments["since"] = clocks.shifted(arguments["since"], self.offset(task_vars))
 
     def start_together(self, task_vars):
         """Give a fault its instant; returns what is wrong."""

@@ -33,6 +33,7 @@ class ActionModule(ActionBase):
             "recovery": {"type": "float", "default": 60},
             "maximum_hosts": {"type": "str", "default": ""},
             "barrier": {"type": "float", "default": 0},
+            "interval": {"type": "float", "default": 0.1},
             "windows": {"type": "list", "elements": "dict", "default": []},
             "held_by": {"type": "list", "elements": "dict", "default": []},
             "unreadable": {"type": "list", "elements": "str", "default": []},
@@ -69,13 +70,17 @@ class ActionModule(ActionBase):
             safety.check_hosts({"play": len(hosts), "inventory": len(task_vars["groups"]["all"])}, arguments["maximum_hosts"])
             safety.check_window(arguments["windows"])
             safety.check_strategy(self._task.play.strategy, arguments["steady_state"], arguments["barrier"])
+            safety.check_times(arguments["recovery"], arguments["interval"])
             safety.check_barrier(arguments["barrier"], len(task_vars["ansible_play_batch"]), context.CLIARGS.get("forks") or 1)
         except safety.Unsafe as error:
             return str(error)
         return None
 
-    def method_problem(self, path, task_vars):
+    def method_problem(self, path, task_vars, within=()):
         """A task whose module cannot be found ends the play without any always; so every one is looked for before the first is run."""
+        path = os.path.normpath(path)
+        if path in within:
+            return None  # it includes itself, as long as something says so
         if not os.path.isfile(path):
             return ("experiment_method: there is no file %s. Give an absolute path, or leave it out for tasks/method.yml of the including role "
                     "(role_path is of no use here: it means the role gameday.chaos.experiment)" % path)
@@ -85,33 +90,40 @@ class ActionModule(ActionBase):
             return "experiment_method: %s cannot be read: %s" % (path, error.message)
         if not isinstance(tasks, list):
             return "experiment_method: %s is not a list of tasks" % path
-        return self.tasks_problem(tasks, path, task_vars)
+        return self.tasks_problem(tasks, (*within, path), task_vars)
 
-    def tasks_problem(self, tasks, path, task_vars, above=None):
+    def tasks_problem(self, tasks, within, task_vars, above=None):
+        path = within[-1]
         for task in tasks:
             if not isinstance(task, dict):
                 return "%s: %r is no task" % (path, task)
             task = dict({"delegate_to": above} if above else {}, **task)
+            if task.get("rescue"):
+                return ("%s: %r: a rescue would hide from the verdict what failed in the block. Say what is expected by the options of the probe, or by "
+                        "failed_when; what must be done in any case belongs into always" % (path, task.get("name", "a block")))
             for name in BLOCKS:
-                problem = self.tasks_problem(task.get(name) or [], path, task_vars, task.get("delegate_to"))
+                problem = self.tasks_problem(task.get(name) or [], within, task_vars, task.get("delegate_to"))
                 if problem:
                     return problem
-            problem = None if "block" in task else self.task_problem(task, path, task_vars)
+            problem = None if "block" in task else self.task_problem(task, within, task_vars)
             if problem:
                 return problem
         return None
 
-    def task_problem(self, task, path, task_vars):
+    def task_problem(self, task, within, task_vars):
+        path = within[-1]
         include = next((task[name] for name in INCLUDES if name in task), None)
         if include is not None:
             name = include.get("file") if isinstance(include, dict) else include
             name = os.path.join(os.path.dirname(path), str(name))
-            return None if "{{" in name else self.method_problem(name, task_vars)
+            return None if "{{" in name else self.method_problem(name, task_vars, within)
         meta = task.get("meta") or task.get("ansible.builtin.meta") or ""
         if str(meta).startswith("end_"):
             return "%s: %r ends the play without putting anything back; use when instead" % (path, "meta: %s" % meta)
         try:
-            action = ModuleArgsParser(task_ds=dict(task)).parse()[0]
+            action, _arguments, delegate = ModuleArgsParser(task_ds=dict(task)).parse()
+            if isinstance(delegate, str):  # local_action
+                task = dict(task, delegate_to=delegate)
         except AnsibleError as error:
             return "%s: task %r: %s" % (path, task.get("name", "without a name"), error.message)
         outside = self.broken_outside(action, task, task_vars)

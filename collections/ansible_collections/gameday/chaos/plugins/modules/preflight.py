@@ -63,6 +63,10 @@ options:
     description: Seconds that the hosts may need to come to a fault of the method which hits them together.
     type: float
     default: 0
+  interval:
+    description: Seconds between two looks at whether the steady state is back.
+    type: float
+    default: 0.1
   held_by:
     description: The faults in place on the host, from M(gameday.chaos.ledger_info).
     type: list

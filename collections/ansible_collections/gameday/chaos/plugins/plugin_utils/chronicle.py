@@ -51,7 +51,7 @@ class Experiment:
         self.in_place = {}
         self.broke_something = False
         self.put_back_at = None
-        self.judged = set()
+        self.judged, self.told = set(), set()  # hosts that judged themselves; hosts of which a verdict was told, perhaps by others
         self.lost = set()
         self.clocks = {}
         self.closed = False
@@ -84,6 +84,7 @@ class Experiment:
                 self.in_place = {key: fault for key, fault in self.in_place.items() if key[0] != host}
         elif shape == "verdict":
             self.judged.add(event["host"])
+            self.told |= {event["host"], *(event["data"].get("hosts") or ())}
 
     def take(self, host, fault):
         if still_there(fault):

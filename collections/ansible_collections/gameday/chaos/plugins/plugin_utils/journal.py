@@ -70,13 +70,21 @@ class Ending:
         if verdict != "not_restored" and (self.told if self.finished else host in self.told):
             known = self.told_verdict(host)
             if known:
-                return known
+                return self.with_the_untold(*known) if host is None else known
         if not self.finished:
             return worst([verdict, "errored"]), f"{NOT_FINISHED}{self.unknown(host) if verdict == 'passed' else f'; {reason}'}"
         if not self.told and verdict == "passed" and self.record.begin["by_role"] and not self.record.begin["check"]:
             return "errored", "the experiment ended before its verdict"
         if verdict == "passed" and self.took_no_part(host):
             return "inconclusive", "it took no part: the play ended before its turn"
+        return verdict, reason
+
+    def with_the_untold(self, verdict, reason):
+        """Hosts that were refused, or lost, before the last batch have no part in what the others were told, and are hosts of the run all the same."""
+        for host in self.record.hosts:
+            if host not in self.told and host not in self.told_of and worst([verdict, self.judge(host)[0]]) != verdict:
+                verdict, reason = self.judge(host)
+                reason = f"{host}: {reason}"
         return verdict, reason
 
     def took_no_part(self, host):

@@ -88,7 +88,8 @@ class Narrator:
                 self.begun.add(experiment)
                 lines += self.header(experiment)
             lines += tell(events, self.view(experiment))
-            if experiment and any(event["shape"] == "verdict" for event in events):
+            # With serial, or where hosts do not wait for each other, the others are still to come: the end of the experiment tells.
+            if experiment and experiment.hosts <= experiment.told and any(event["shape"] == "verdict" for event in events):
                 lines += self.judge(experiment)
         return lines
 

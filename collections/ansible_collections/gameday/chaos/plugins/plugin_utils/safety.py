@@ -42,6 +42,13 @@ def check_barrier(barrier, hosts, forks):
         raise Unsafe("experiment_barrier: %s hosts are to be hit together, and Ansible works on %s at once. Run with --forks %s" % (hosts, forks, hosts))
 
 
+def check_times(recovery, interval):
+    """What the look after would refuse when everything is broken already."""
+    for name, seconds in (("experiment_recovery", recovery), ("experiment_interval", interval)):
+        if not seconds > 0:
+            raise Unsafe("%s: %s is not more than 0 seconds" % (name, seconds))
+
+
 def check_hosts(count, limit):
     """C(limit) is a number of hosts, or a share of those in the play such as 25% (rounded down, but never to none)."""
     if limit in (None, ""):
@@ -68,6 +75,9 @@ def check_window(windows, now=None):
 
 
 def is_open(window, now):
+    unknown = sorted(set(map(str, window)) - {"days", "from", "until", "timezone"})
+    if unknown:
+        raise Unsafe("experiment_windows: %s has %s, which says nothing; a window has days, from, until and timezone" % (window, ", ".join(unknown)))
     try:
         local = now.astimezone(zoneinfo.ZoneInfo(window.get("timezone", "UTC")))
         begin, end = time_of_day(window.get("from", "00:00")), time_of_day(window.get("until", "23:59:59"))
