@@ -137,7 +137,7 @@ def test_a_method_that_would_lose_the_way_back_is_refused(experiment, method, wo
      "outside of every window"),
     ({"experiment_windows": [{"timezone": "Mars/Olympus"}]}, "experiment_windows"),
     ({"experiment_method": "/nowhere.yml"}, "there is no file /nowhere.yml"),
-    ({"experiment_interval": 0}, "experiment_interval: 0.0 is not more than 0 seconds"),
+    ({"experiment_interval": 0}, "experiment_interval: 0.0 is less than 0.01 seconds"),
     ({"experiment_load": {"url": "http://127.0.0.1:9/", "duration": 9, "max_p95": 1}}, "max_p95"),
 ])
 def test_outside_of_what_is_allowed_nothing_begins(experiment, hosts, variables, words):

@@ -157,6 +157,8 @@ def test_a_port_that_others_hold_open_cannot_tell_that_one_is_back(planned):
         port = listener.getsockname()[1]
         master = begun("sh", "-c", "sleep 500.64 & echo $!; wait", pass_fds=[listener.fileno()], stdout=subprocess.PIPE)
         worker = int(master.stdout.readline())
+    while process.look_at(worker).name != "sleep":
+        pass
     kill = {"pattern": "^sh -c sleep 500.64 ", "port": port, "action": "kill", "restart": [SLEEP, "500.64"]}
     try:
         with pytest.raises(Refused, match="port: %s is held open by pid %s, too.*or use signal: TERM" % (port, worker)):

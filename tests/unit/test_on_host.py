@@ -40,10 +40,11 @@ def test_what_an_answer_says_stays_as_it_is(result):
                                                {"probe_service": {"name": "x", "since": "2030-01-31T12:00:00+00:00"}}]},
      lambda told: told["probes"][1]["probe_service"]),
 ])
-def test_a_unit_is_asked_by_the_clock_of_its_host(action, arguments, place, monkeypatch):
-    asked = SimpleNamespace(_task=SimpleNamespace(action=action, args=copy.deepcopy(arguments)), offset=lambda task_vars: 3600.0)
-    ActionModule.ask_by_its_clock(asked, {"experiment_phase": "before"})
-    assert place(asked._task.args)["since"].startswith("2030-01-31T13:00:00")
-    asked._task.args = copy.deepcopy(arguments)
+def test_a_unit_is_asked_by_the_clock_of_its_host(action, arguments, place):
+    asked = SimpleNamespace(_task=SimpleNamespace(action=action, args=copy.deepcopy(arguments)), offset=lambda task_vars: 3600.0,
+                            asked_by_its_clock=False)
     ActionModule.ask_by_its_clock(asked, {})
     assert asked._task.args == arguments, "outside of the role times are the author's"
+    for _attempt in range(2):  # as with until
+        ActionModule.ask_by_its_clock(asked, {"experiment_phase": "before"})
+        assert place(asked._task.args)["since"].startswith("2030-01-31T13:00:00")

@@ -125,6 +125,7 @@ def test_a_word_that_says_nothing_of_a_window_is_refused_and_does_not_open_it(wi
 @pytest.mark.parametrize(("recovery", "interval", "words"), [(0.0, 0.1, "experiment_recovery: 0.0"), (60.0, -1.0, "experiment_interval: -1.0"),
                                                              (float("nan"), 0.1, "experiment_recovery: nan")])
 def test_a_look_afterwards_that_would_be_refused_is_refused_before(recovery, interval, words):
-    check_times(60.0, 0.1)
+    check_times([{"probe_tcp": {}}], 60.0, 0.1)
+    check_times([], recovery, interval)  # where nobody looks
     with pytest.raises(Unsafe, match=words):
-        check_times(recovery, interval)
+        check_times([{"probe_tcp": {}}], recovery, interval)

@@ -23,7 +23,7 @@ from ansible_collections.gameday.chaos.plugins.plugin_utils.together import Toge
 
 
 class ActionModule(Normal):
-    together = False
+    together, asked_by_its_clock = False, False
 
     def run(self, tmp=None, task_vars=None):
         self.ask_by_its_clock(task_vars)
@@ -45,8 +45,9 @@ class ActionModule(Normal):
 
     def ask_by_its_clock(self, task_vars):
         """The units of a host are asked what they did since the experiment began, by the clock of that host."""
-        if not task_vars.get("experiment_phase"):
+        if not task_vars.get("experiment_phase") or self.asked_by_its_clock:
             return
+        self.asked_by_its_clock = True  # with until it is run again
         asked = [self._task.args] if self._task.action.endswith("probe_service") else []
         if self._task.action.endswith("steady_state") and isinstance(self._task.args.get("probes"), list):
             self._task.args["probes"] = copy.deepcopy(self._task.args["probes"])

@@ -70,7 +70,7 @@ class ActionModule(ActionBase):
             safety.check_hosts({"play": len(hosts), "inventory": len(task_vars["groups"]["all"])}, arguments["maximum_hosts"])
             safety.check_window(arguments["windows"])
             safety.check_strategy(self._task.play.strategy, arguments["steady_state"], arguments["barrier"])
-            safety.check_times(arguments["recovery"], arguments["interval"])
+            safety.check_times(arguments["steady_state"], arguments["recovery"], arguments["interval"])
             safety.check_barrier(arguments["barrier"], len(task_vars["ansible_play_batch"]), context.CLIARGS.get("forks") or 1)
         except safety.Unsafe as error:
             return str(error)

@@ -18,12 +18,12 @@ options:
 
 EXAMPLES = r"""
 - name: The red button
-  hosts: "{{ lookup('gameday.chaos.hosts', chaos_hosts | default('all')) }}"
+  hosts: "{{ query('gameday.chaos.hosts', chaos_hosts | default('all')) }}"
 """
 
 RETURN = r"""
 _raw:
-  description: The pattern.
+  description: The patterns.
   type: list
   elements: str
 """
@@ -37,6 +37,6 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         patterns = [str(term) for term in self._flatten(terms)]
         known = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
-        if not known.run([",".join(patterns)], variables=variables):
-            raise AnsibleLookupError("chaos_hosts: %r matches no host of the inventory; see ansible-inventory --graph" % ",".join(patterns))
-        return [",".join(patterns)]
+        if not known.run(patterns, variables=variables):
+            raise AnsibleLookupError("chaos_hosts: %s matches no host of the inventory; see ansible-inventory --graph" % ", ".join(patterns))
+        return patterns

@@ -371,7 +371,7 @@ def rehearsal(aside, record, plan):
         yield
     finally:
         code, said = way_back.end(process, SWEEP_SECONDS)
-    if code not in (0, 1) or not way_back.matches(said, plan.check.whole + plan.check.left):
+    if not way_back.matches(said, {0: plan.check.whole, 1: plan.check.left}.get(code, [])):
         raise LedgerError("%s: the way back would not know when it is done. As a script with nothing but PATH=%s in its environment it asks: %s -- and is "
                           "told %r, which should be %s before anything is broken. See what that command needs on this host; nothing was touched"
                           % (record["claim"], way_back.PATH, record["check"], said, " or ".join(map(repr, plan.check.whole[:3]))))

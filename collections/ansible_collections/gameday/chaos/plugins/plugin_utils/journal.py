@@ -81,7 +81,7 @@ class Ending:
 
     def with_the_untold(self, verdict, reason):
         """Hosts that were refused, or lost, before the last batch have no part in what the others were told, and are hosts of the run all the same."""
-        for host in self.record.hosts:
+        for host in self.record.of_host:
             if host not in self.told and host not in self.told_of and worst([verdict, self.judge(host)[0]]) != verdict:
                 verdict, reason = self.judge(host)
                 reason = f"{host}: {reason}"

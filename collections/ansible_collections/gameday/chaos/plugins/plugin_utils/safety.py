@@ -13,6 +13,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FREE = ("free", "host_pinned")
 DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 LONGEST_BARRIER = 300
+SHORTEST_INTERVAL = 0.01  # as steady_state has it
 
 
 class Unsafe(Exception):
@@ -42,11 +43,12 @@ def check_barrier(barrier, hosts, forks):
         raise Unsafe("experiment_barrier: %s hosts are to be hit together, and Ansible works on %s at once. Run with --forks %s" % (hosts, forks, hosts))
 
 
-def check_times(recovery, interval):
+def check_times(steady_state, recovery, interval):
     """What the look after would refuse when everything is broken already."""
-    for name, seconds in (("experiment_recovery", recovery), ("experiment_interval", interval)):
-        if not seconds > 0:
-            raise Unsafe("%s: %s is not more than 0 seconds" % (name, seconds))
+    if steady_state and not recovery > 0:
+        raise Unsafe("experiment_recovery: %s is not more than 0 seconds" % recovery)
+    if steady_state and not interval >= SHORTEST_INTERVAL:
+        raise Unsafe("experiment_interval: %s is less than %s seconds" % (interval, SHORTEST_INTERVAL))
 
 
 def check_hosts(count, limit):
