@@ -30,6 +30,14 @@ def test_all_pass(run_playbook, system):
     assert [journal["verdict"] for journal in run.journals()] == ["passed", "passed"]
 
 
+def test_a_preview_of_all_is_no_failure_and_one_of_what_would_be_refused_is(run_playbook, system):
+    chosen = {**variables(system), "experiments": ["redis_unavailable", "resource_exhaustion"]}
+    run = run_playbook(ROOT / "playbooks/all.yml", ROOT / "inventories/demo", chosen, arguments=["--check"])
+    assert run.rc == 0 and "Passed: 0 Failed: 0 Previewed: 2" in run.stdout and run.journals() == [], run
+    run = run_playbook(ROOT / "playbooks/all.yml", ROOT / "inventories/demo", {**chosen, "redis_unavailable_kind": "cloud"}, arguments=["--check"])
+    assert run.rc == 2 and "Passed: 0 Failed: 1, the worst: errored" in run.stdout and "resource_exhaustion  previewed" in run.stdout, run
+
+
 def test_one_that_deviates_does_not_stop_the_next(run_playbook, system):
     system.up(fragile="error")
     run = run_playbook(ROOT / "playbooks/all.yml", ROOT / "inventories/demo", variables(system))
