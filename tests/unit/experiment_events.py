@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import datetime
+import json
 
+from ansible_collections.gameday.chaos.plugins.plugin_utils import journal_file
 from ansible_collections.gameday.chaos.plugins.plugin_utils.chronicle import Chronicle
+from ansible_collections.gameday.chaos.plugins.plugin_utils.journal import build
 
 RUN = "database_failure-20261124-031502-4f2a"
 START = datetime.datetime(2026, 11, 24, 3, 15, 2, tzinfo=datetime.UTC)
@@ -149,6 +152,14 @@ def chronicle_of(script):
     for event in script.events:
         chronicle.feed(event)
     return chronicle
+
+
+def journal_of(script):
+    experiments = chronicle_of(script).experiments
+    assert len(experiments) == 1
+    document = json.loads(journal_file.dump(build(experiments[0].events)))
+    valid_for_the_toolkit(document)
+    return document
 
 
 def valid_for_the_toolkit(document):

@@ -350,6 +350,13 @@ class FaultRun:
         return {"changed": changed, "fault": fault, "diff": {"before": "", "after": "\n".join(lines) + "\n"}}
 
 
+def refuse_options_of_others(params, options, of_action):
+    """An option that says nothing of this action is a mistake, perhaps a forgotten action. C(of_action) has the action of each; unset is its default."""
+    for name, action in of_action.items():
+        if params[name] != options[name].get("default") and params["action"] != action:
+            raise Refused("%s: is only for action: %s, and this is action: %s" % (name, action, params["action"]))
+
+
 def kept(claim, name):
     """The path of a file that a fault keeps beside its record; it is there as long as the fault is."""
     return os.path.join(Ledger().folder(claim), name)

@@ -94,7 +94,7 @@ import itertools
 import os
 
 from ansible_collections.gameday.chaos.plugins.module_utils import container, load
-from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
+from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, refuse_options_of_others, run_fault
 from ansible_collections.gameday.chaos.plugins.module_utils.process import ending_signal
 from ansible_collections.gameday.chaos.plugins.module_utils.way_back import LONGEST_STOP
 
@@ -123,9 +123,7 @@ def plan(params, look):
     found = container.running(params, look, "name")
     name, identity = found["Name"].lstrip("/"), found["Id"]
     client = container.client(params)
-    for option, of in OF_ACTION.items():
-        if params[option] != OPTIONS[option].get("default") and params["action"] != of:
-            raise Refused("%s: is only for action: %s, and this is action: %s" % (option, of, params["action"]))
+    refuse_options_of_others(params, OPTIONS, OF_ACTION)
     act = {"disconnect": disconnecting, "throttle": throttling}.get(params["action"], ending)(params, look, found, client)
     return Plan(
         claim="container/" + name,

@@ -112,11 +112,11 @@ import shutil
 
 from ansible_collections.gameday.chaos.plugins.module_utils import process, way_back
 from ansible_collections.gameday.chaos.plugins.module_utils.command import find_tool
-from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, run_fault
+from ansible_collections.gameday.chaos.plugins.module_utils.fault import Check, Plan, Refused, refuse_options_of_others, run_fault
 
 SELECTORS = ("pid_file", "name", "pattern", "port", "user")
 MAXIMUM_RESTART = 3600
-OF_KILL = ("signal", "restart", "restart_directory", "restart_within", "supervised")
+OF_ACTION = dict.fromkeys(("signal", "restart", "restart_directory", "restart_within", "supervised"), "kill")
 OPTIONS = {
     "pid_file": {"type": "path"},
     "name": {"type": "str"},
@@ -237,9 +237,7 @@ def plan(params, look):
         raise Refused("restart_within: %s is not between 1 and %s seconds" % (params["restart_within"], MAXIMUM_RESTART))
     if params["pid_file"] is not None and not os.path.isabs(params["pid_file"]):
         raise Refused("pid_file: %r is not absolute; the way back runs in / and would look elsewhere" % params["pid_file"])
-    for option in OF_KILL if params["action"] != "kill" else ():
-        if params[option] != OPTIONS[option].get("default"):
-            raise Refused("%s: is only for action: kill, and this is action: %s" % (option, params["action"]))
+    refuse_options_of_others(params, OPTIONS, OF_ACTION)
     found = selected(params)
     identities = [str(part) for one in found for part in (one.pid, one.start)]
     if params["action"] == "kill":
